@@ -1,0 +1,97 @@
+"""D1: the process is killed again and again while signals arrive."""
+
+import asyncio
+import time
+from typing import Final
+
+from bench.report import Result
+from drills.rig import LEGS, Rig, open_rig
+
+ID: Final = "D1"
+TITLE: Final = "kill -9 at random moments and at chosen steps: no leg twice, none lost"
+KILLS: Final = 20
+SEED: Final = 20_261
+POST_EVERY_S: Final = (0.1, 0.5)
+LIFE_S: Final = (0.3, 3.0)
+SETTLE_LIMIT_S: Final = 60.0
+POINTS: Final = (
+    "inbox.add:before:1",
+    "inbox.add:after:1",
+    "journal.decide:before:1",
+    "journal.decide:after:1",
+    "broker.submit:before:1",
+    "broker.submit:after:1",
+    "broker.submit:after:2",
+    "journal.settle:before:1",
+    "journal.settle:after:1",
+    "journal.settle:after:2",
+)
+
+
+async def run() -> Result:
+    """Run the drill with its usual number of kills."""
+    return await kill_often(kills=KILLS, points=POINTS, seed=SEED)
+
+
+async def kill_often(*, kills: int, points: tuple[str, ...], seed: int) -> Result:
+    """Kill at random moments, then once at each point, and compare with the broker's books."""
+    begun = time.monotonic()
+    async with open_rig(seed) as rig:
+        for _ in range(kills):
+            await rig.start()
+            await _post_for(rig, rig.rng.uniform(*LIFE_S))
+            await rig.kill()
+        reached = 0
+        for point in points:
+            await rig.start(crash=point)
+            reached += await _post_until_dead(rig)
+        await rig.start()
+        recovery = time.monotonic()
+        settled = await rig.until_settled(SETTLE_LIMIT_S)
+        recovery_s = round(time.monotonic() - recovery, 2)
+        legs = await rig.legs()
+        open_intents = await rig.open_intents()
+        status = await rig.stop()
+        doubled = sum(1 for count in legs.values() if count > 1)
+        missing = rig.posted * LEGS - len(legs)
+        return Result(
+            ok=settled and doubled == 0 and missing == 0 and open_intents == 0 and status == 0,
+            figures={
+                "signals": rig.posted,
+                "kills": kills + reached,
+                "points_reached": reached,
+                "points": len(points),
+                "legs_at_broker": len(legs),
+                "legs_doubled": doubled,
+                "legs_missing": missing,
+                "open_intents": open_intents,
+                "recovery_s": recovery_s,
+                "exit_status_at_the_end": status,
+                "total_s": round(time.monotonic() - begun, 1),
+            },
+        )
+
+
+async def _post_for(rig: Rig, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        await rig.post_signal()
+        await asyncio.sleep(min(left, rig.rng.uniform(*POST_EVERY_S)))
+
+
+async def _post_until_dead(rig: Rig) -> bool:
+    """Post until the product has killed itself; False if it never came to its point."""
+    process = rig.process
+    if process is None:
+        return False
+    for _ in range(20):
+        await rig.post_signal()
+        try:
+            async with asyncio.timeout(1.0):
+                await process.wait()
+        except TimeoutError:
+            continue
+        rig.process = None
+        return True
+    await rig.kill()
+    return False

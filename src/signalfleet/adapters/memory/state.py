@@ -1,0 +1,152 @@
+"""What the memory store holds. Nothing in it awaits, so each operation is one unit."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from signalfleet.domain.accounts.bot_state import BotState
+from signalfleet.domain.errors import DomainError
+from signalfleet.domain.ids import (
+    AccountId,
+    ChannelId,
+    InstallationId,
+    IntentId,
+    MessageId,
+    SignalId,
+    TradeId,
+    UserId,
+)
+from signalfleet.domain.signals.revisions import KnownRevision
+from signalfleet.domain.trading.intents import Intent
+from signalfleet.domain.trading.records import Copy, MessageKey, SignalRecord, TraceStep, Trade
+from signalfleet.ports.errors import FencedError, RefusedError, StoreUnavailableError
+from signalfleet.ports.store import (
+    Account,
+    AccountView,
+    BotStatus,
+    Channel,
+    SealedSecret,
+    StoredMessage,
+    UserProfile,
+    WebSession,
+    WrappedKey,
+)
+
+NEVER_STARTED: Final = BotStatus(
+    wish_on=False,
+    halted=False,
+    state=BotState.OFF,
+    reason=None,
+    since=None,
+    retry_at=None,
+    crashes=0,
+    wish_rev=0,
+)
+
+
+@dataclass(slots=True)
+class MessageRow:
+    stored: StoredMessage
+    content: str
+    arrival: int
+
+    @property
+    def known(self) -> KnownRevision:
+        message = self.stored.message
+        return KnownRevision(
+            rev=self.stored.rev,
+            edited_at=message.edited_at,
+            content=self.content,
+            posted_at=message.posted_at,
+            deleted_at=self.stored.deleted_at,
+        )
+
+
+@dataclass(slots=True)
+class UserRows:
+    """All rows of one user."""
+
+    messages: dict[MessageKey, MessageRow] = field(default_factory=dict)
+    arrivals: int = 0
+    signals: dict[SignalId, SignalRecord] = field(default_factory=dict)
+    copies: dict[tuple[SignalId, AccountId], Copy] = field(default_factory=dict)
+    trades: dict[TradeId, Trade] = field(default_factory=dict)
+    intents: dict[IntentId, Intent] = field(default_factory=dict)
+    traces: dict[MessageKey, tuple[TraceStep, ...]] = field(default_factory=dict)
+    channels: dict[ChannelId, Channel] = field(default_factory=dict)
+    accounts: dict[AccountId, Account] = field(default_factory=dict)
+    views: dict[AccountId, AccountView] = field(default_factory=dict)
+    settings: dict[str, tuple[str, int]] = field(default_factory=dict)
+    sealed: dict[str, SealedSecret] = field(default_factory=dict)
+    keys: dict[int, WrappedKey] = field(default_factory=dict)
+    bot: BotStatus = NEVER_STARTED
+
+    def revisions(self, chat: ChannelId, message: MessageId) -> list[MessageRow]:
+        """Return the stored revisions of a message, oldest first."""
+        rows = (
+            row for key, row in self.messages.items() if key.chat == chat and key.message == message
+        )
+        return sorted(rows, key=lambda row: row.known.order)
+
+
+@dataclass(slots=True)
+class State:
+    """All rows of the store."""
+
+    cell: str
+    is_down: bool = False
+    is_closed: bool = False
+    installation: InstallationId | None = None
+    fences: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
+    users: dict[UserId, UserProfile] = field(default_factory=dict)
+    sessions: dict[str, WebSession] = field(default_factory=dict)
+    rows: dict[UserId, UserRows] = field(default_factory=dict)
+    wish_rev: int = 0
+
+    def require_up(self) -> None:
+        if self.is_closed:
+            raise StoreUnavailableError("the store is closed")
+        if self.is_down:
+            raise StoreUnavailableError("the store is down")
+
+    def read(self, user: UserId) -> UserRows:
+        """Return a user's rows; a user without any has none, as in a database."""
+        self.require_up()
+        return self.rows.get(user) or UserRows()
+
+    def write(self, user: UserId) -> UserRows:
+        """Return a user's rows for writing; there must be such a user."""
+        self.require_up()
+        if user not in self.users:
+            raise RefusedError("there is no such user; add the user first")
+        return self.rows.setdefault(user, UserRows())
+
+    def write_fenced(self, user: UserId, epoch: int) -> UserRows:
+        """Return a user's rows for writing under the epoch that owns the user's slot."""
+        self.require_up()
+        profile = self.users.get(user)
+        fence = self.fences.get((self.cell, profile.slot)) if profile else None
+        if fence is None or fence[0] != epoch:
+            raise FencedError("this epoch does not own the user's slot")
+        return self.write(user)
+
+
+def json_text(values: Mapping[str, object], what: str) -> str:
+    """Return the values as canonical JSON, as a database would keep them."""
+    try:
+        return json.dumps(values, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as e:
+        raise DomainError(f"{what} must hold JSON values only") from e
+
+
+def json_copy(values: Mapping[str, object], what: str) -> Mapping[str, object]:
+    """Return a copy that shares nothing with the caller."""
+    copied: dict[str, object] = json.loads(json_text(values, what))
+    return copied
+
+
+def require_aware(*moments: datetime | None) -> None:
+    if any(moment is not None and moment.tzinfo is None for moment in moments):
+        raise DomainError("a time must have a time zone")

@@ -1,0 +1,157 @@
+"""The store in memory, and its view across users."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from signalfleet.adapters.memory.inbox import MemoryInbox
+from signalfleet.adapters.memory.journal import MemoryJournal
+from signalfleet.adapters.memory.records import (
+    MemoryAccounts,
+    MemoryBot,
+    MemoryChannels,
+    MemoryCredentials,
+    MemorySettings,
+)
+from signalfleet.adapters.memory.state import State, require_aware
+from signalfleet.domain.ids import InstallationId, UserId
+from signalfleet.ports.errors import RefusedError
+from signalfleet.ports.store import UserProfile, WebSession
+
+
+class MemoryUserStore:
+    def __init__(self, state: State, user_id: UserId) -> None:
+        self._user_id = user_id
+        self._inbox = MemoryInbox(state, user_id)
+        self._journal = MemoryJournal(state, user_id)
+        self._channels = MemoryChannels(state, user_id)
+        self._accounts = MemoryAccounts(state, user_id)
+        self._settings = MemorySettings(state, user_id)
+        self._credentials = MemoryCredentials(state, user_id)
+        self._bot = MemoryBot(state, user_id)
+
+    @property
+    def user_id(self) -> UserId:
+        return self._user_id
+
+    @property
+    def inbox(self) -> MemoryInbox:
+        return self._inbox
+
+    @property
+    def journal(self) -> MemoryJournal:
+        return self._journal
+
+    @property
+    def channels(self) -> MemoryChannels:
+        return self._channels
+
+    @property
+    def accounts(self) -> MemoryAccounts:
+        return self._accounts
+
+    @property
+    def settings(self) -> MemorySettings:
+        return self._settings
+
+    @property
+    def credentials(self) -> MemoryCredentials:
+        return self._credentials
+
+    @property
+    def bot(self) -> MemoryBot:
+        return self._bot
+
+
+@dataclass(slots=True)
+class MemoryFleet:
+    _state: State
+
+    async def installation(self) -> InstallationId:
+        self._state.require_up()
+        if self._state.installation is None:
+            self._state.installation = InstallationId("in_" + secrets.token_hex(8))
+        return self._state.installation
+
+    async def claim_slots(self, cell: str, slots: Sequence[int], worker: str) -> int:
+        self._state.require_up()
+        fences = self._state.fences
+        epoch = 1 + max((fence[0] for key, fence in fences.items() if key[0] == cell), default=0)
+        fences.update({(cell, slot): (epoch, worker) for slot in slots})
+        return epoch
+
+    async def add_user(self, profile: UserProfile) -> UserProfile:
+        self._state.require_up()
+        stored = self._state.users.get(profile.user_id)
+        if profile.telegram_id is not None:
+            stored = await self.user_by_telegram(profile.telegram_id) or stored
+        return stored or self._state.users.setdefault(profile.user_id, profile)
+
+    async def get_user(self, user_id: UserId) -> UserProfile | None:
+        self._state.require_up()
+        return self._state.users.get(user_id)
+
+    async def user_by_telegram(self, telegram_id: int) -> UserProfile | None:
+        self._state.require_up()
+        users = self._state.users.values()
+        return next((one for one in users if one.telegram_id == telegram_id), None)
+
+    async def users_of_slots(self, cell: str, slots: Sequence[int]) -> tuple[UserId, ...]:
+        self._state.require_up()
+        if cell != self._state.cell:
+            return ()
+        wanted = set(slots)
+        users = self._state.users.values()
+        return tuple(sorted(one.user_id for one in users if one.slot in wanted))
+
+    async def wishes_since(self, rev: int, limit: int = 500) -> tuple[tuple[UserId, int], ...]:
+        self._state.require_up()
+        revs = ((user, rows.bot.wish_rev) for user, rows in self._state.rows.items())
+        newer = sorted((one for one in revs if one[1] > rev), key=lambda one: one[1])
+        return tuple(newer[:limit])
+
+    async def put_session(self, sid_hash: str, session: WebSession) -> None:
+        require_aware(session.created_at, session.expires_at)
+        self._state.require_up()
+        if session.user_id not in self._state.users:
+            raise RefusedError("there is no such user; add the user first")
+        self._state.sessions[sid_hash] = session
+
+    async def session(self, sid_hash: str) -> WebSession | None:
+        self._state.require_up()
+        return self._state.sessions.get(sid_hash)
+
+    async def delete_session(self, sid_hash: str) -> None:
+        self._state.require_up()
+        self._state.sessions.pop(sid_hash, None)
+
+
+class MemoryStore:
+    """A store that forgets. Tests may set `is_down` to make it unavailable for a while."""
+
+    def __init__(self, *, cell: str) -> None:
+        self._state = State(cell=cell)
+        self._fleet = MemoryFleet(self._state)
+        self._users: dict[UserId, MemoryUserStore] = {}
+
+    def user(self, user_id: UserId) -> MemoryUserStore:
+        known = self._users.get(user_id)
+        return known or self._users.setdefault(user_id, MemoryUserStore(self._state, user_id))
+
+    @property
+    def fleet(self) -> MemoryFleet:
+        return self._fleet
+
+    @property
+    def is_down(self) -> bool:
+        return self._state.is_down
+
+    @is_down.setter
+    def is_down(self, value: bool) -> None:
+        self._state.is_down = value
+
+    async def ready(self) -> None:
+        self._state.require_up()
+
+    async def aclose(self) -> None:
+        self._state.is_closed = True

@@ -1,0 +1,181 @@
+"""The broker port for one account at MetaApi."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeAlias
+from urllib.parse import quote
+
+import structlog
+
+from signalfleet.adapters.metaapi import json_text, limits, mapping
+from signalfleet.adapters.metaapi.answers import Answer, trade_outcome
+from signalfleet.adapters.metaapi.bodies import trade_body
+from signalfleet.adapters.metaapi.client import MetaApiClient, TradeAnswer
+from signalfleet.adapters.metaapi.errors import NUMBERS
+from signalfleet.adapters.metaapi.fields import UnreadableError
+from signalfleet.adapters.metaapi.look import Look
+from signalfleet.adapters.metaapi.route import AccountRoute
+from signalfleet.adapters.metaapi.urls import MetaApiUrls
+from signalfleet.domain.instruments.model import Instrument, Quote
+from signalfleet.domain.trading.orders import (
+    BrokerOrder,
+    CancelOrder,
+    ModifyOrder,
+    OpenOrder,
+)
+from signalfleet.domain.trading.outcomes import Outcome, Rejected
+from signalfleet.domain.trading.reports import AccountFacts, Snapshot
+from signalfleet.ports.broker import Gate
+from signalfleet.ports.clock import Clock
+from signalfleet.ports.errors import NotSentError, PortError, RefusedError, TemporaryError
+from signalfleet.ports.metrics import Metrics
+from signalfleet.ports.secrets import Secret
+
+log = structlog.get_logger()
+
+LateOutcome: TypeAlias = Callable[[BrokerOrder, Outcome], None]
+
+
+class MetaApiBroker:
+    """`late` hears the outcome of orders whose caller was cancelled after the write began."""
+
+    def __init__(
+        self,
+        client: MetaApiClient,
+        *,
+        account_id: str,
+        token: Secret,
+        region: str,
+        urls: MetaApiUrls,
+        clock: Clock,
+        metrics: Metrics,
+        late: LateOutcome | None = None,
+    ) -> None:
+        self._client = client
+        self._account_id = account_id
+        self._clock = clock
+        self._metrics = metrics
+        self._late = late
+        self._route = AccountRoute(
+            client,
+            account_id=account_id,
+            token=token,
+            region=region,
+            urls=urls,
+            clock=clock,
+            metrics=metrics,
+        )
+        self._symbols: tuple[float, frozenset[str]] | None = None
+        self._symbol_of: dict[str, str] = {}
+        self._server: str | None = None
+        self._currency: str | None = None
+
+    async def submit(self, order: BrokerOrder, gate: Gate) -> Outcome:
+        try:
+            answer = await self._send(order, gate)
+        except NotSentError as e:
+            self._metrics.count("signalfleet_broker_not_sent_total", reason=e.reason)
+            raise
+        return self._judge(order, answer)
+
+    async def _send(self, order: BrokerOrder, gate: Gate) -> TradeAnswer:
+        body = json_text.encode(trade_body(order, self._instrument_of(order)))
+        try:
+            target = await self._route.trade_target()
+        except PortError as e:
+            raise NotSentError(f"no way to MetaApi: {e}", reason="no_route") from e
+        late = self._late
+
+        def hand_over(answer: TradeAnswer) -> None:
+            if late is not None:
+                late(order, self._judge(order, answer))
+
+        return await self._client.trade(target, body, gate, hand_over)
+
+    def _judge(self, order: BrokerOrder, answer: TradeAnswer) -> Outcome:
+        if not isinstance(answer, Answer):
+            return answer
+        entry = isinstance(order, OpenOrder)
+        outcome = trade_outcome(answer, entry=entry, now=self._clock.now())
+        if isinstance(outcome, Rejected):
+            code = outcome.code if outcome.code in NUMBERS else f"http_{answer.status}"
+            self._metrics.count("signalfleet_broker_rejections_total", code=code)
+        return outcome
+
+    def _instrument_of(self, order: BrokerOrder) -> Instrument | None:
+        """Return what is known of the order's symbol without asking anybody."""
+        match order:
+            case OpenOrder():
+                symbol: str | None = order.symbol
+            case ModifyOrder() | CancelOrder():
+                symbol = self._symbol_of.get(order.order_id)
+            case _:
+                symbol = self._symbol_of.get(order.position_id)
+        if symbol is None or self._server is None:
+            return None
+        return self._client.instruments.peek((self._server, symbol))
+
+    async def snapshot(self, since: datetime, *, full: bool) -> Snapshot:
+        look = Look(self._route, self._clock)
+        snapshot = await look.take(since, full=full)
+        seen = {p.position_id: p.symbol for p in snapshot.positions}
+        seen |= {o.order_id: o.symbol for o in snapshot.orders}
+        self._symbol_of = seen if snapshot.complete else self._symbol_of | seen
+        return snapshot
+
+    async def account(self) -> AccountFacts:
+        try:
+            state = await self._route.state()
+            connected = state.is_connected
+        except TemporaryError:
+            connected = False  # Nobody says that it is connected.
+        payload = await self._route.read("/account-information", refreshTerminalState="true")
+        try:
+            facts = mapping.account_facts(payload, connected=connected, read_at=self._clock.now())
+        except UnreadableError as e:
+            raise TemporaryError(f"MetaApi's account information is unreadable: {e}") from e
+        self._currency = facts.currency
+        return facts
+
+    async def symbols(self) -> frozenset[str]:
+        now = self._clock.monotonic()
+        if self._symbols is None or now - self._symbols[0] > limits.SYMBOLS_AGE_S:
+            payload = await self._route.read("/symbols")
+            if not isinstance(payload, list):
+                raise TemporaryError("MetaApi's list of symbols is unreadable")
+            names = frozenset(name for name in payload if isinstance(name, str) and name)
+            self._symbols = (now, names)
+        return self._symbols[1]
+
+    async def instrument(self, symbol: str) -> Instrument:
+        async def fetch() -> Instrument:
+            payload = await self._route.read(f"/symbols/{quote(symbol, safe='')}/specification")
+            try:
+                return mapping.instrument(payload)
+            except UnreadableError as e:
+                raise RefusedError(f"the specification of {symbol} is unusable: {e}") from e
+
+        server = await self._server_name()
+        return await self._client.instruments.get((server, symbol), fetch)
+
+    async def quote(self, symbol: str) -> Quote:
+        async def fetch() -> Quote:
+            path = f"/symbols/{quote(symbol, safe='')}/current-price"
+            payload = await self._route.read(path, keepSubscription="false")
+            try:
+                return mapping.quote(payload)
+            except UnreadableError as e:
+                raise TemporaryError(f"there is no usable price of {symbol} now: {e}") from e
+
+        server = await self._server_name()
+        # Tick values are in the account's currency: without it the price is nobody else's.
+        owner = self._currency or self._account_id
+        return await self._client.quotes.get((server, symbol, owner), fetch)
+
+    async def _server_name(self) -> str:
+        if self._server is None:
+            state = await self._route.state(max_age_s=limits.DOMAIN_AGE_S)
+            # An account that names no server shares nothing with others.
+            self._server = state.server or f"account:{self._account_id}"
+            self._currency = self._currency or state.currency
+        return self._server

@@ -1,0 +1,54 @@
+"""JSON whose numbers are exact: decimals in both directions, never a float."""
+
+import json
+from decimal import Decimal
+from typing import NoReturn
+
+_CHARS = 100
+_MAGNITUDE = 40
+"""More than any price, volume or ticket has; larger ones could fill the memory when written."""
+
+
+def _decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    if len(text) > _CHARS or abs(value.adjusted()) > _MAGNITUDE:
+        raise ValueError("a number of impossible size")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > _MAGNITUDE:
+        raise ValueError("a number of impossible size")
+    return int(text)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+def parse(raw: bytes) -> object:
+    """Return the value; ValueError for anything that is not strict JSON."""
+    try:
+        value: object = json.loads(
+            raw, parse_float=_decimal, parse_int=_int, parse_constant=_refuse_constant
+        )
+    except RecursionError as e:
+        raise ValueError("nested too deeply") from e
+    return value
+
+
+def encode(value: object) -> str:
+    """Return compact JSON; a Decimal is written with the digits that it has."""
+    match value:
+        case Decimal():
+            if not value.is_finite():
+                raise ValueError("only finite numbers can be written")
+            return f"{value:f}"
+        case dict():
+            return "{" + ",".join(f"{json.dumps(k)}:{encode(v)}" for k, v in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ",".join(encode(item) for item in value) + "]"
+        case float():
+            raise TypeError("a float would bring noise into a price; use Decimal")
+        case _:
+            return json.dumps(value)

@@ -1,0 +1,10 @@
+"""Secrets at rest: sealed per user and field, under data keys that a key service wraps.
+
+Holds the encryption and nothing else; rows go through the store port, and no secret leaves except
+inside `Secret`.
+"""
+
+from signalfleet.adapters.secrets.credential_store import SecureCredentialStore
+from signalfleet.adapters.secrets.key_service import FernetKeyService, new_encryption_key
+
+__all__ = ["FernetKeyService", "SecureCredentialStore", "new_encryption_key"]

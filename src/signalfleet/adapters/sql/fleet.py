@@ -1,0 +1,129 @@
+"""Slots, users, wishes and sessions, in SQL."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from signalfleet.adapters.sql.codec import from_micros, to_micros
+from signalfleet.adapters.sql.database import Database
+from signalfleet.adapters.sql.rows import Params
+from signalfleet.adapters.sql.session import Row, Session
+from signalfleet.domain.ids import InstallationId, UserId
+from signalfleet.ports.errors import ConflictError
+from signalfleet.ports.store import UserProfile, WebSession
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFleet:
+    _database: Database
+
+    async def installation(self) -> InstallationId:
+        sql = self._database.sql
+        row = await self._database.read(lambda session: session.row(sql.get_installation, {}))
+        if row is not None:
+            return InstallationId(row["installation_id"])
+        first = {"one": 1, "installation_id": "in_" + secrets.token_hex(8)}
+
+        def operation(session: Session) -> InstallationId:
+            session.run(sql.add_installation, first)
+            (stored,) = session.rows(sql.get_installation, {})
+            return InstallationId(stored["installation_id"])
+
+        return await self._database.write(operation, hot=False)
+
+    async def claim_slots(self, cell: str, slots: Sequence[int], worker: str) -> int:
+        sql = self._database.sql
+
+        def operation(session: Session) -> int:
+            (newest,) = session.rows(sql.newest_epoch, {"cell": cell})
+            epoch: int = newest["epoch"] + 1
+            for slot in dict.fromkeys(slots):
+                claim: Params = {"cell": cell, "slot": slot, "epoch": epoch, "worker": worker}
+                if not session.run(sql.claim_slot, claim):
+                    raise ConflictError("another worker claimed one of the slots just now")
+            return epoch
+
+        return await self._database.write(operation, hot=False)
+
+    async def add_user(self, profile: UserProfile) -> UserProfile:
+        sql = self._database.sql
+        params = {
+            "user_id": profile.user_id,
+            "telegram_id": profile.telegram_id,
+            "display_name": profile.display_name,
+            "tier": profile.tier,
+            "timezone": profile.timezone,
+            "cell": self._database.cell,
+            "slot": profile.slot,
+        }
+
+        def operation(session: Session) -> UserProfile:
+            session.run(sql.add_user, params)
+            # A telegram_id of None equals nothing in SQL, so such a user is found by the own id.
+            row = session.row(sql.user_by_telegram, params) or session.row(sql.get_user, params)
+            return profile if row is None else _profile(row)
+
+        return await self._database.write(operation, hot=False)
+
+    async def get_user(self, user_id: UserId) -> UserProfile | None:
+        return await self._user(self._database.sql.get_user, {"user_id": user_id})
+
+    async def user_by_telegram(self, telegram_id: int) -> UserProfile | None:
+        sql = self._database.sql.user_by_telegram
+        return await self._user(sql, {"telegram_id": telegram_id})
+
+    async def users_of_slots(self, cell: str, slots: Sequence[int]) -> tuple[UserId, ...]:
+        sql = self._database.sql.users_of_slot
+        wanted = [{"cell": cell, "slot": slot} for slot in dict.fromkeys(slots)]
+
+        def operation(session: Session) -> tuple[UserId, ...]:
+            rows = (row for params in wanted for row in session.rows(sql, params))
+            return tuple(sorted(UserId(row["user_id"]) for row in rows))
+
+        return await self._database.read(operation)
+
+    async def wishes_since(self, rev: int, limit: int = 500) -> tuple[tuple[UserId, int], ...]:
+        sql = self._database.sql.wishes_since
+        params = {"wish_rev": rev, "cell": self._database.cell, "limit": limit}
+        rows = await self._database.read(lambda session: session.rows(sql, params))
+        return tuple((UserId(row["user_id"]), row["wish_rev"]) for row in rows)
+
+    async def put_session(self, sid_hash: str, session: WebSession) -> None:
+        params = {
+            "sid_hash": sid_hash,
+            "user_id": session.user_id,
+            "created_at": to_micros(session.created_at),
+            "expires_at": to_micros(session.expires_at),
+        }
+        sql = self._database.sql.put_session
+        await self._database.write(lambda one: one.run(sql, params), hot=False)
+
+    async def session(self, sid_hash: str) -> WebSession | None:
+        sql = self._database.sql.get_session
+        row = await self._database.read(lambda one: one.row(sql, {"sid_hash": sid_hash}))
+        if row is None:
+            return None
+        return WebSession(
+            user_id=UserId(row["user_id"]),
+            created_at=from_micros(row["created_at"]),
+            expires_at=from_micros(row["expires_at"]),
+        )
+
+    async def delete_session(self, sid_hash: str) -> None:
+        sql = self._database.sql.delete_session
+        await self._database.write(lambda one: one.run(sql, {"sid_hash": sid_hash}), hot=False)
+
+    async def _user(self, sql: str, params: Params) -> UserProfile | None:
+        row = await self._database.read(lambda session: session.row(sql, params))
+        return None if row is None else _profile(row)
+
+
+def _profile(row: Row) -> UserProfile:
+    return UserProfile(
+        user_id=UserId(row["user_id"]),
+        telegram_id=row["telegram_id"],
+        display_name=row["display_name"],
+        tier=row["tier"],
+        timezone=row["timezone"],
+        slot=row["slot"],
+    )

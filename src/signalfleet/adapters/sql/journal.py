@@ -1,0 +1,197 @@
+"""Decisions and what becomes of them, in SQL."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from signalfleet.adapters.sql.codec import decode_trace, encode_trace
+from signalfleet.adapters.sql.database import Database
+from signalfleet.adapters.sql.rows import (
+    Params,
+    copy_params,
+    intent_params,
+    key_params,
+    signal_copy,
+    signal_params,
+    signal_record,
+    stored_intent,
+    stored_trade,
+    trade_params,
+)
+from signalfleet.adapters.sql.session import Row, Session, Undo
+from signalfleet.domain.ids import (
+    AccountId,
+    ChannelId,
+    IntentId,
+    MessageId,
+    SignalId,
+    TradeId,
+    UserId,
+)
+from signalfleet.domain.trading.intents import Intent
+from signalfleet.domain.trading.outcome_of import outcome_of, reason_of
+from signalfleet.domain.trading.records import (
+    Copy,
+    Decision,
+    MessageKey,
+    Settlement,
+    SignalRecord,
+    TraceStep,
+    Trade,
+)
+from signalfleet.ports.errors import ConflictError
+from signalfleet.ports.store import DecideResult, MessageState
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SqlJournal:
+    _database: Database
+    _user: UserId
+
+    async def decide(self, decision: Decision, epoch: int) -> DecideResult:
+        sql = self._database.sql
+        key = key_params(self._user, decision.key)
+        done = key | {"state": MessageState.DONE, "reason": decision.reason}
+        new_rows = self._new_rows(decision, epoch)
+        underived = [one.signal_id for one in decision.signals if one.outcome is None]
+
+        def operation(session: Session) -> DecideResult:
+            if decision.signals and session.row(sql.other_entry, key) is not None:
+                return DecideResult.ALREADY_DECIDED
+            if not session.run(sql.leave_new, done):
+                return DecideResult.ALREADY_DECIDED
+            for text, params in new_rows:
+                if not session.run(text, params):
+                    raise Undo(DecideResult.ALREADY_DECIDED)
+            for signal in underived:
+                self._derive_outcome(session, signal)
+            return DecideResult.CLAIMED
+
+        return await self._database.write_fenced(self._user, epoch, operation)
+
+    async def settle(self, settlement: Settlement, epoch: int) -> None:
+        sql = self._database.sql
+        replaced = [
+            *((sql.replace_intent, self._intent(one, epoch)) for one in settlement.intents),
+            *((sql.replace_trade, trade_params(self._user, one)) for one in settlement.trades),
+            *((sql.replace_copy, copy_params(self._user, one)) for one in settlement.copies),
+        ]
+        added = [self._intent(one, epoch) for one in settlement.added_intents]
+        signals = dict.fromkeys(copy.signal for copy in settlement.copies)
+
+        def operation(session: Session) -> None:
+            for text, params in replaced:
+                if not session.run(text, params):
+                    raise ConflictError(
+                        "a settlement replaces stored rows, and one of them is not stored"
+                    )
+            for params in added:
+                session.run(sql.add_intent, params)
+            for signal in signals:
+                self._derive_outcome(session, signal)
+
+        await self._database.write_fenced(self._user, epoch, operation)
+
+    async def open_intents(self) -> tuple[Intent, ...]:
+        return await self._list(self._database.sql.open_intents, stored_intent)
+
+    async def get_intents(self, intents: Sequence[IntentId]) -> tuple[Intent, ...]:
+        return await self._each(self._database.sql.get_intent, "intent_id", intents, stored_intent)
+
+    async def intents_of_trades(self, trades: Sequence[TradeId]) -> tuple[Intent, ...]:
+        found = await self._each(
+            self._database.sql.intents_of_trade, "trade_id", trades, stored_intent
+        )
+        return tuple(sorted(found, key=lambda one: (one.created_at, one.intent_id)))
+
+    async def live_trades(self, account: AccountId | None = None) -> tuple[Trade, ...]:
+        if account is None:
+            return await self._list(self._database.sql.live_trades, stored_trade)
+        sql = self._database.sql.live_trades_of_account
+        return await self._list(sql, stored_trade, account_id=account)
+
+    async def get_trade(self, trade_id: TradeId) -> Trade | None:
+        sql = self._database.sql.get_trade
+        found = await self._list(sql, stored_trade, trade_id=trade_id)
+        return found[0] if found else None
+
+    async def trades_of_signals(self, signals: Sequence[SignalId]) -> tuple[Trade, ...]:
+        sql = self._database.sql.trades_of_signal
+        return await self._each(sql, "signal_id", signals, stored_trade)
+
+    async def recent_trades(self, limit: int = 100) -> tuple[Trade, ...]:
+        return await self._list(self._database.sql.recent_trades, stored_trade, limit=limit)
+
+    async def get_signal(self, signal_id: SignalId) -> SignalRecord | None:
+        sql = self._database.sql.get_signal
+        found = await self._list(sql, signal_record, signal_id=signal_id)
+        return found[0] if found else None
+
+    async def signals_of_message(
+        self, chat: ChannelId, message: MessageId
+    ) -> tuple[SignalRecord, ...]:
+        sql = self._database.sql.signals_of_message
+        return await self._list(sql, signal_record, chat_id=chat, msg_id=message)
+
+    async def recent_signals(
+        self, chat: ChannelId | None = None, limit: int = 20
+    ) -> tuple[SignalRecord, ...]:
+        sql = self._database.sql
+        if chat is None:
+            return await self._list(sql.recent_signals, signal_record, limit=limit)
+        return await self._list(
+            sql.recent_signals_of_chat, signal_record, chat_id=chat, limit=limit
+        )
+
+    async def copies_of_signals(self, signals: Sequence[SignalId]) -> tuple[Copy, ...]:
+        sql = self._database.sql.copies_of_signal
+        return await self._each(sql, "signal_id", signals, signal_copy)
+
+    async def trace(self, key: MessageKey) -> tuple[TraceStep, ...]:
+        params = key_params(self._user, key)
+        sql = self._database.sql.get_trace
+        row = await self._database.read(lambda session: session.row(sql, params))
+        return () if row is None else decode_trace(row["steps"])
+
+    def _new_rows(self, decision: Decision, epoch: int) -> list[tuple[str, Params]]:
+        sql = self._database.sql
+        trace = key_params(self._user, decision.key) | {"steps": encode_trace(decision.trace)}
+        return [
+            *((sql.add_signal, signal_params(self._user, one)) for one in decision.signals),
+            *((sql.add_copy, copy_params(self._user, one)) for one in decision.copies),
+            *((sql.add_trade, trade_params(self._user, one)) for one in decision.trades),
+            *((sql.add_intent, self._intent(one, epoch)) for one in decision.intents),
+            (sql.add_trace, trace),
+        ]
+
+    def _intent(self, intent: Intent, epoch: int) -> Params:
+        return intent_params(self._user, intent, epoch)
+
+    def _derive_outcome(self, session: Session, signal: SignalId) -> None:
+        sql = self._database.sql
+        address: Params = {"user_id": self._user, "signal_id": signal}
+        copies = [signal_copy(row) for row in session.rows(sql.copies_of_signal, address)]
+        if copies:
+            derived = {"outcome": outcome_of(copies), "reason": reason_of(copies)}
+            session.run(sql.set_outcome, address | derived)
+
+    async def _list(self, sql: str, mapping: Callable[[Row], T], **params: object) -> tuple[T, ...]:
+        mine = {"user_id": self._user, **params}
+        return await self._database.read(
+            lambda session: tuple(map(mapping, session.rows(sql, mine)))
+        )
+
+    async def _each(
+        self, sql: str, column: str, values: Iterable[str], mapping: Callable[[Row], T]
+    ) -> tuple[T, ...]:
+        """Return the rows of each value, in the order of the values, from one state."""
+        wanted = [{"user_id": self._user, column: one} for one in dict.fromkeys(values)]
+        if not wanted:
+            return ()
+        return await self._database.read(
+            lambda session: tuple(
+                mapping(row) for params in wanted for row in session.rows(sql, params)
+            )
+        )

@@ -1,0 +1,1 @@
+"""One file per revision; each speaks for itself and imports nothing of the product."""

@@ -1,0 +1,120 @@
+"""The store in SQL: opened, asked for one user's part, closed."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Self
+
+from signalfleet.adapters.sql.database import Database
+from signalfleet.adapters.sql.errors import translated
+from signalfleet.adapters.sql.fleet import SqlFleet
+from signalfleet.adapters.sql.inbox import SqlInbox
+from signalfleet.adapters.sql.journal import SqlJournal
+from signalfleet.adapters.sql.readers import Readers
+from signalfleet.adapters.sql.records import (
+    SqlAccounts,
+    SqlBot,
+    SqlChannels,
+    SqlCredentials,
+    SqlSettings,
+)
+from signalfleet.adapters.sql.sqlite import (
+    database_path,
+    open_writer,
+    prepare_file,
+    require_schema,
+)
+from signalfleet.adapters.sql.statements import SQLITE, Statements
+from signalfleet.adapters.sql.writer import Writer
+from signalfleet.domain.ids import UserId
+
+
+class SqlUserStore:
+    """One user's part; holds nothing but the name, so it may be made anew for each use."""
+
+    __slots__ = ("_database", "_user_id")
+
+    def __init__(self, database: Database, user_id: UserId) -> None:
+        self._database = database
+        self._user_id = user_id
+
+    @property
+    def user_id(self) -> UserId:
+        return self._user_id
+
+    @property
+    def inbox(self) -> SqlInbox:
+        return SqlInbox(self._database, self._user_id)
+
+    @property
+    def journal(self) -> SqlJournal:
+        return SqlJournal(self._database, self._user_id)
+
+    @property
+    def channels(self) -> SqlChannels:
+        return SqlChannels(self._database, self._user_id)
+
+    @property
+    def accounts(self) -> SqlAccounts:
+        return SqlAccounts(self._database, self._user_id)
+
+    @property
+    def settings(self) -> SqlSettings:
+        return SqlSettings(self._database, self._user_id)
+
+    @property
+    def credentials(self) -> SqlCredentials:
+        return SqlCredentials(self._database, self._user_id)
+
+    @property
+    def bot(self) -> SqlBot:
+        return SqlBot(self._database, self._user_id)
+
+
+class SqlStore:
+    """A migrated SQLite database. Use `open`, and `aclose` when done."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._fleet = SqlFleet(database)
+
+    @classmethod
+    async def open(cls, path_or_url: str, *, cell: str) -> Self:
+        """Open a database that `migrate` has brought to this release's schema.
+
+        RefusedError if its schema or its place is not right, StoreUnavailableError if it cannot
+        be opened now.
+        """
+        return cls(await asyncio.to_thread(_open, database_path(path_or_url), cell))
+
+    def user(self, user_id: UserId) -> SqlUserStore:
+        return SqlUserStore(self._database, user_id)
+
+    @property
+    def fleet(self) -> SqlFleet:
+        return self._fleet
+
+    async def ready(self) -> None:
+        sql = self._database.sql
+        await self._database.write(lambda session: session.run(sql.touch_installation, {}))
+        await self._database.read(lambda session: session.row(sql.get_installation, {}))
+
+    async def aclose(self) -> None:
+        """Write what was queued, then close, each in a bounded time."""
+        await self._database.writer.aclose()
+        await self._database.readers.aclose()
+
+
+def _open(path: Path, cell: str) -> Database:
+    prepare_file(path)
+    try:
+        connection = open_writer(path)
+        try:
+            require_schema(connection)
+            readers = Readers(path)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as e:
+        raise translated(e) from e
+    return Database(cell=cell, sql=Statements(SQLITE), writer=Writer(connection), readers=readers)

@@ -1,0 +1,195 @@
+"""The only subclass of the library's client: asks the guard before, shows the tap afterwards."""
+
+import asyncio
+import logging
+import math
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
+
+import structlog
+from telethon import TelegramClient, functions
+from telethon.crypto import rsa
+from telethon.errors import FloodWaitError
+
+from signalfleet.adapters.telegram.connection import Link, gated
+from signalfleet.adapters.telegram.guard import ForbiddenRequestError, Role, each_request, forbidden
+from signalfleet.adapters.telegram.limits import FORBIDDEN_REQUESTS, TCP_CONNECT_S
+from signalfleet.adapters.telegram.session import FleetSession
+from signalfleet.adapters.telegram.settings import TelegramSettings
+from signalfleet.ports.errors import SignInRequiredError
+from signalfleet.ports.metrics import Metrics
+
+log = structlog.get_logger()
+
+Tap = Callable[[Any, Any], None]
+"""Called with a request and its answer; the answer is the exception where it failed."""
+Brake = Callable[[], float]
+"""Returns the seconds for which nothing may be asked."""
+
+
+class _LibraryLog(logging.Handler):
+    """Passes on that the library complained, never about what: its arguments quote updates."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        words = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+        kind = record.exc_info[0] if record.exc_info else None
+        say = log.warning if record.levelno >= logging.ERROR else log.debug
+        say(
+            "telegram_library_complained",
+            where=record.name,
+            template=words[:100],
+            error=kind.__name__ if kind else None,
+        )
+
+
+def _library_logger() -> logging.Logger:
+    # The library makes children of what it is given, which works for named loggers only.
+    logger = logging.getLogger("signalfleet.telethon")  # noqa: TID251
+    if not logger.handlers:
+        logger.addHandler(_LibraryLog())
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
+    return logger
+
+
+def trust_server(settings: TelegramSettings) -> None:
+    """Make the library trust the own server's key, and no longer Telegram's."""
+    if settings.server is None:
+        return
+    rsa._server_keys.clear()  # noqa: SLF001
+    rsa.add_key(settings.server.public_key_pem, old=False)
+
+
+class GuardedClient(TelegramClient):
+    """A client that can only read. `role` says what it may ask."""
+
+    _config = None  # Not shared with other clients: it holds the addresses of one server.
+
+    def __init__(
+        self,
+        session: FleetSession,
+        settings: TelegramSettings,
+        link: Link,
+        metrics: Metrics,
+        *,
+        role: Role,
+    ) -> None:
+        trust_server(settings)
+        super().__init__(
+            session,
+            settings.api_id,
+            settings.api_hash.reveal(),
+            connection=gated(link),
+            connection_retries=None,
+            retry_delay=1,
+            auto_reconnect=True,
+            timeout=TCP_CONNECT_S,
+            request_retries=1,
+            raise_last_call_error=True,
+            flood_sleep_threshold=0,
+            catch_up=False,
+            receive_updates=True,
+            sequential_updates=True,
+            entity_cache_limit=500,
+            base_logger=_library_logger(),
+            device_model=settings.device_model,
+            system_version=settings.system_version,
+            app_version=settings.app_version,
+            lang_code=settings.lang_code,
+            system_lang_code=settings.lang_code,
+        )
+        self.parse_mode = None
+        self.role = role
+        self.tap: Tap | None = None
+        self.brake: Brake | None = None
+        self._metrics = metrics
+
+    async def _call(
+        self,
+        sender: Any,
+        request: Any,
+        ordered: bool = False,  # noqa: FBT001, FBT002
+        flood_sleep_threshold: int | None = None,
+    ) -> Any:
+        self._let_pass(request)
+        try:
+            answer = await super()._call(sender, request, ordered, flood_sleep_threshold)
+        except Exception as error:
+            self._show(request, error)
+            raise
+        self._show(request, answer)
+        return answer
+
+    def _let_pass(self, request: Any) -> None:
+        refused = forbidden(self.role, request)
+        if refused:
+            self._metrics.count(FORBIDDEN_REQUESTS)
+            log.error("telegram_request_forbidden", role=self.role, requests=refused)
+            raise ForbiddenRequestError(f"{', '.join(refused)} is not for a {self.role}")
+        wait = self.brake() if self.brake else 0.0
+        if wait > 0:
+            # In the library's own words: its update loop ends the client on any other.
+            raise FloodWaitError(request=request, capture=math.ceil(wait))
+
+    def _show(self, request: Any, answer: Any) -> None:
+        if self.tap is not None:
+            for one in each_request(request):
+                self.tap(one, answer)
+
+    async def _switch_dc(self, new_dc: int) -> Any:
+        if self.role is not Role.LOGIN:
+            # The library would throw the key away and go on signed out.
+            raise SignInRequiredError(
+                "the account moved to another data centre; sign in again", reason="unregistered"
+            )
+        GuardedClient._config = None  # Another client may have met another server.
+        return await super()._switch_dc(new_dc)
+
+    async def ping(self, limit_s: float) -> None:
+        """Ask for a pong. Raises TimeoutError after `limit_s`."""
+        future = self._sender.send(functions.PingRequest(secrets.randbits(62)))
+        future.add_done_callback(_looked_at)
+        # The future stays the library's: it sets the answer without asking whether anybody waits.
+        done, _ = await asyncio.wait([future], timeout=limit_s)
+        if not done:
+            raise TimeoutError
+        future.result()
+
+    async def ended(self) -> NoReturn:
+        """Wait for the end of this client; raises why it ended."""
+        await self.disconnected
+        raise self._updates_error or ConnectionError("the library gave the connection up")
+
+    async def close(self, link: Link, limit_s: float) -> None:
+        """Disconnect in a bounded time; afterwards the socket is gone."""
+        closing = self.disconnect()
+        _, pending = await asyncio.wait([closing], timeout=limit_s)
+        if pending:
+            link.abort("closed")
+            await asyncio.wait([closing], timeout=limit_s / 2)
+        link.abort("closed")
+        if closing.done():
+            _looked_at(closing)
+        ended = self.disconnected
+        if ended.done():
+            _looked_at(ended)
+        else:
+            ended.cancel()
+
+
+def _looked_at(future: "asyncio.Future[Any]") -> None:
+    """Take the result, so that asyncio does not report an error nobody looked at."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def within(limit_s: float, link: Link, work: Awaitable[Any]) -> None:
+    """Run the start of a client; its limit counts from when the gate has let it connect."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+        link.on_first_up = lambda: limit.reschedule(loop.time() + limit_s)
+        try:
+            await work
+        finally:
+            link.on_first_up = None

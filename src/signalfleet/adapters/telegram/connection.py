@@ -1,0 +1,97 @@
+"""The socket under the library: asks the gate before it opens, and tells when it comes and goes."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from telethon.network.connection import ConnectionTcpFull
+
+from signalfleet.adapters.telegram.gate import SessionTurn
+from signalfleet.adapters.telegram.limits import RECONNECTS, TCP_USER_TIMEOUT_MS
+from signalfleet.ports.metrics import Metrics
+
+
+class Link:
+    """The transport of one session, across the library's clients and reconnects."""
+
+    def __init__(self, turn: SessionTurn, metrics: Metrics) -> None:
+        self._turn = turn
+        self._metrics = metrics
+        self._connection: GatedConnection | None = None
+        self.ups = 0
+        self.is_up = asyncio.Event()
+        self.changed = asyncio.Event()
+        self.on_first_up: Callable[[], None] | None = None
+        self._reason = "first"
+
+    async def wait_turn(self) -> None:
+        await self._turn.turn()
+
+    def went_up(self, connection: "GatedConnection") -> None:
+        self._connection = connection
+        self._turn.note_up()
+        self._metrics.count(RECONNECTS, reason=self._reason)
+        self._reason = "transport"
+        self.ups += 1
+        self.is_up.set()
+        if self.on_first_up is not None:
+            self.on_first_up()
+            self.on_first_up = None
+        self.changed.set()
+
+    def went_down(self, connection: "GatedConnection") -> None:
+        if self._connection is not connection:
+            return
+        self._connection = None
+        self._turn.note_down()
+        self.is_up.clear()
+        self.changed.set()
+
+    def was_refused(self) -> None:
+        self._turn.note_refused()
+
+    def abort(self, reason: str) -> None:
+        """Reset the socket, if there is one; the library then connects again."""
+        if self._connection is not None:
+            self._reason = reason
+            self._connection.abort()
+
+
+class GatedConnection(ConnectionTcpFull):
+    """A connection of one link; the library makes and reopens it by itself."""
+
+    link: Link  # Given by the subclass that `gated` makes; the library constructs it.
+
+    async def connect(self, timeout: float | None = None, ssl: Any = None) -> None:  # noqa: ASYNC109
+        await self.link.wait_turn()
+        try:
+            await super().connect(timeout=timeout, ssl=ssl)
+        except (OSError, TimeoutError):
+            self.link.was_refused()
+            raise
+        self._keep_alive()
+        self.link.went_up(self)
+
+    async def disconnect(self) -> None:
+        # Before the socket is closed: closing a dead path takes seconds.
+        self.link.went_down(self)
+        await super().disconnect()
+
+    def abort(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+    def _keep_alive(self) -> None:
+        sock = self._writer.get_extra_info("socket")
+        if sock is None:
+            return
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if sys.platform == "linux":
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+
+
+def gated(link: Link) -> type[GatedConnection]:
+    """Make the connection type of one link; the library wants a type, not an object."""
+    return type("LinkConnection", (GatedConnection,), {"link": link})

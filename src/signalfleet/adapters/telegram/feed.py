@@ -1,0 +1,262 @@
+"""From live updates to the sink: filter at once, queue in order, store, move the marks."""
+
+import asyncio
+from typing import Any, Final
+
+import structlog
+from telethon import functions, types
+
+from signalfleet.adapters.telegram.chats import ChatBook, ChatState, Marks, Sync
+from signalfleet.adapters.telegram.limits import QUEUE_MAX, QUEUE_OVERFLOWS, UPDATES, WAITING_MAX
+from signalfleet.adapters.telegram.mapping import (
+    Change,
+    ChangeKind,
+    change_of,
+    chat_of,
+    may_be_read,
+)
+from signalfleet.adapters.telegram.repair import Repairer, is_older, is_same
+from signalfleet.domain.ids import ChannelId
+from signalfleet.ports.chat_source import (
+    ChatBatch,
+    ChatItem,
+    ChatSink,
+    Deleted,
+    Edited,
+    Origin,
+    Posted,
+)
+from signalfleet.ports.clock import Clock
+from signalfleet.ports.errors import StoreUnavailableError, TemporaryError
+from signalfleet.ports.metrics import Metrics
+
+log = structlog.get_logger()
+
+_WITHOUT_CHAT: Final = (types.UpdateDeleteMessages,)
+_OF_TAP: Final = (
+    types.UpdateEditChannelMessage,
+    types.UpdateDeleteChannelMessages,
+    types.UpdateEditMessage,
+    types.UpdateDeleteMessages,
+)
+
+
+class LiveFeed:
+    """Takes what the library hands over and brings it to the sink, in order per chat."""
+
+    def __init__(
+        self,
+        book: ChatBook,
+        repairer: Repairer,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        follow_up_wait_s: float,
+        wake: asyncio.Event,
+    ) -> None:
+        self._book = book
+        self._repairer = repairer
+        self._clock = clock
+        self._metrics = metrics
+        self._follow_up_wait_s = follow_up_wait_s
+        self._wake = wake
+        self._queue: asyncio.Queue[Change] = asyncio.Queue(QUEUE_MAX)
+
+    # What the library calls; both must return at once.
+
+    async def on_update(self, update: Any) -> None:
+        self.take(update)
+
+    def take(self, update: Any, *, is_late: bool = False) -> None:
+        """Queue an update of a watched chat; everything else ends in the first lines."""
+        chat = chat_of(update)
+        if chat is None:
+            kept = isinstance(update, _WITHOUT_CHAT) and self._has_small_chats()
+        else:
+            kept = may_be_read(chat) and self._book.get(chat) is not None
+        self._metrics.count(UPDATES, kept="yes" if kept else "no")
+        if not kept:
+            return
+        change = change_of(update)
+        if change is None:
+            return
+        try:
+            self._queue.put_nowait(change)
+        except asyncio.QueueFull:
+            self._metrics.count(QUEUE_OVERFLOWS)
+            self._doubt(chat, "overflow")
+            return
+        if is_late:
+            self._doubt(chat, "difference")
+
+    def tap(self, request: Any, answer: Any) -> None:
+        """Look at the differences that the library fetches: it drops edits and deletions."""
+        if isinstance(request, functions.updates.GetChannelDifferenceRequest):
+            chat = ChannelId(_marked(request.channel.channel_id))
+            self._tap_channel(chat, request.pts, answer)
+        elif isinstance(request, functions.updates.GetDifferenceRequest):
+            self._tap_account(answer)
+
+    def _tap_channel(self, chat: ChannelId, pts: int, answer: Any) -> None:
+        state = self._book.get(chat)
+        if state is None:
+            return
+        if isinstance(answer, types.updates.ChannelDifferenceEmpty):
+            if state.sync is Sync.SYNCED and pts <= (state.pts_seen or 0):
+                state.move(Marks(pts_seen=answer.pts))
+            return
+        self._doubt(chat, "difference")
+        for update in getattr(answer, "other_updates", ()):
+            if isinstance(update, _OF_TAP):
+                self.take(update, is_late=True)
+
+    def _tap_account(self, answer: Any) -> None:
+        if isinstance(answer, types.updates.DifferenceEmpty):
+            return
+        if isinstance(answer, types.updates.DifferenceTooLong):
+            self._book.doubt_all("difference")
+            self._wake.set()
+            return
+        self._doubt(None, "difference")
+        for update in getattr(answer, "other_updates", ()):
+            if isinstance(update, types.UpdateChannelTooLong):
+                self._doubt(ChannelId(_marked(update.channel_id)), "difference")
+            elif isinstance(update, _OF_TAP):
+                self.take(update, is_late=True)
+
+    # Delivering
+
+    async def deliver(self, sink: ChatSink) -> None:
+        """Bring the queue to the sink until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                change = await self._queue.get()
+                for state in await self._targets(change, sink):
+                    if await self._must_wait(state, change, sink):
+                        state.waiting.append(change)
+                        if not state.is_flushing:
+                            state.is_flushing = True
+                            tasks.create_task(self._flush(state, sink), name="telegram_follow_ups")
+                    else:
+                        await self._store(state, change, sink)
+
+    async def _targets(self, change: Change, sink: ChatSink) -> list[ChatState]:
+        if change.chat is not None:
+            state = self._book.get(change.chat)
+            return [] if state is None else [state]
+        # Deletions in groups and bots come without their chat; ids of channels mean others.
+        found = []
+        for state in self._book:
+            if state.has_counter:
+                continue
+            for number in change.ids:
+                if await sink.known_revision(state.chat, number) is not None:
+                    found.append(state)
+                    break
+        return found
+
+    async def _must_wait(self, state: ChatState, change: Change, sink: ChatSink) -> bool:
+        """Tell whether a follow-up comes before what it follows; entries never wait."""
+        if change.kind in {ChangeKind.MARK, ChangeKind.MEMBERSHIP}:
+            return False
+        parent = change.message.reply_to if change.message else None
+        is_follow_up = change.kind is not ChangeKind.NEW or parent is not None
+        if not is_follow_up or len(state.waiting) >= WAITING_MAX:
+            return False
+        if state.waiting or state.is_flushing:
+            return True
+        if state.sync in {Sync.DIRTY, Sync.REPAIRING}:
+            return True
+        if parent is None or change.kind is not ChangeKind.NEW:
+            return False
+        return await sink.known_revision(state.chat, parent) is None
+
+    async def _flush(self, state: ChatState, sink: ChatSink) -> None:
+        """Deliver follow-ups when the chat is repaired, or after the longest wait."""
+        try:
+            if state.sync is not Sync.SYNCED:
+                try:
+                    async with asyncio.timeout(self._follow_up_wait_s):
+                        await state.synced.wait()
+                except TimeoutError:
+                    pass
+            while state.waiting:
+                change = state.waiting.popleft()
+                message = change.message
+                if message is not None and message.reply_to is not None:
+                    await self._repairer.fetch_context(
+                        state, [message.reply_to], sink, limit_s=self._follow_up_wait_s
+                    )
+                await self._store(state, change, sink)
+        finally:
+            state.is_flushing = False
+
+    async def _store(self, state: ChatState, change: Change, sink: ChatSink) -> None:
+        try:
+            async with state.lock:
+                await self._store_locked(state, change, sink)
+        except (StoreUnavailableError, TemporaryError):
+            self._doubt(state.chat, "store")
+
+    async def _store_locked(self, state: ChatState, change: Change, sink: ChatSink) -> None:
+        if change.kind is ChangeKind.MEMBERSHIP:
+            self._doubt(state.chat, "membership")
+            return
+        items = await self._items(state, change, sink)
+        marks = state.marks_after(change)
+        if items and change.kind is not ChangeKind.DELETE and state.is_repeat(change):
+            state.recheck.update(change.ids)
+            self._doubt(state.chat, "gap")
+            return
+        if items:
+            await sink.store(
+                ChatBatch(
+                    chat=state.chat,
+                    origin=Origin.LIVE,
+                    items=items,
+                    checkpoint=marks.checkpoint if marks else None,
+                    pts_seen=marks.pts_seen if marks else None,
+                )
+            )
+        if change.kind is ChangeKind.DELETE:
+            state.note_removed(change.ids)
+        elif change.message is not None:
+            state.note_stored(change.ids, self._clock.now())
+        if marks is None:
+            state.recheck.update(change.ids)
+            self._doubt(state.chat, "gap")
+        else:
+            state.move(marks)
+
+    async def _items(
+        self, state: ChatState, change: Change, sink: ChatSink
+    ) -> tuple[ChatItem, ...]:
+        if change.kind is ChangeKind.DELETE:
+            gone = state.still_there(change.ids)
+            return (Deleted(chat=state.chat, messages=gone),) if gone else ()
+        message = change.message
+        if message is None:
+            return ()
+        if change.kind is ChangeKind.NEW and int(message.message) > state.seen_max:
+            return (Posted(message=message),)
+        known = await sink.known_revision(state.chat, message.message)
+        if known is None:
+            is_post = change.kind is ChangeKind.NEW
+            return (Posted(message=message) if is_post else Edited(message=message),)
+        if is_same(known, message) or is_older(message, known):
+            return ()
+        return (Edited(message=message),)
+
+    def _doubt(self, chat: ChannelId | None, reason: str) -> None:
+        """Have a chat compared; without a chat, all that share the account's counter."""
+        for state in self._book:
+            if state.chat == chat or (chat is None and not state.has_counter):
+                state.doubt(reason)
+                self._wake.set()
+
+    def _has_small_chats(self) -> bool:
+        return any(not state.has_counter for state in self._book)
+
+
+def _marked(channel_id: int) -> int:
+    return -1_000_000_000_000 - channel_id

@@ -1,0 +1,344 @@
+"""One user's reader: keeps the connection, proves that it lives, and has gaps repaired."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import NoReturn
+
+import structlog
+from telethon import events, functions
+
+from signalfleet.adapters.telegram.chats import ChatBook, spread
+from signalfleet.adapters.telegram.client import GuardedClient, within
+from signalfleet.adapters.telegram.connection import Link
+from signalfleet.adapters.telegram.directory import list_dialogs
+from signalfleet.adapters.telegram.errors import FloodError, KeyUnknownError, translated
+from signalfleet.adapters.telegram.feed import LiveFeed
+from signalfleet.adapters.telegram.gate import ConnectGate, SessionTurn
+from signalfleet.adapters.telegram.guard import Role
+from signalfleet.adapters.telegram.limits import (
+    FLOOD_SHOWN_FROM_S,
+    KEY_UNKNOWN_TRIES,
+    KEY_UNKNOWN_WITHIN,
+    SESSIONS_LOST,
+)
+from signalfleet.adapters.telegram.mapping import UPDATE_TYPES
+from signalfleet.adapters.telegram.repair import Repairer
+from signalfleet.adapters.telegram.requests import Asker
+from signalfleet.adapters.telegram.session import FleetSession, load_session
+from signalfleet.adapters.telegram.settings import TelegramSettings
+from signalfleet.ports.chat_source import (
+    ChatListing,
+    ChatSink,
+    LinkHealth,
+    LinkState,
+    WatchedChat,
+)
+from signalfleet.ports.clock import Chance, Clock
+from signalfleet.ports.errors import (
+    SignInRequiredError,
+    StoreUnavailableError,
+    TemporaryError,
+)
+from signalfleet.ports.metrics import Metrics
+from signalfleet.ports.secrets import Secret
+
+log = structlog.get_logger()
+
+RETRY_MAX_S = 30.0
+CHANGES_MAX = 32
+
+
+class _ClosedError(Exception):
+    """Ends the tasks of a source that was told to close."""
+
+
+class TelethonChatSource:
+    """Reads one user's chats. One instance per session may run at a time, in any process."""
+
+    def __init__(
+        self,
+        session: Secret,
+        settings: TelegramSettings,
+        *,
+        clock: Clock,
+        chance: Chance,
+        metrics: Metrics,
+        gate: ConnectGate,
+    ) -> None:
+        self._secret = session
+        self._settings = settings
+        self._pace = settings.pace
+        self._clock = clock
+        self._chance = chance
+        self._metrics = metrics
+        self._link = Link(SessionTurn(gate, clock, chance, metrics), metrics)
+        self._wake = self._link.changed
+        self._book = ChatBook()
+        self._asker = Asker(clock, metrics, settings.pace)
+        self._repairer = Repairer(self._book, self._asker, clock, metrics)
+        self._feed = LiveFeed(
+            self._book,
+            self._repairer,
+            clock,
+            metrics,
+            follow_up_wait_s=settings.pace.follow_up_wait_s,
+            wake=self._wake,
+        )
+        self._health = LinkHealth(state=LinkState.OFFLINE, since=clock.now())
+        self._told: deque[LinkHealth] = deque(maxlen=CHANGES_MAX)
+        self._news = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._stopped.set()
+        self._unknown_key: deque[float] = deque()
+
+    # The port
+
+    async def run(self, sink: ChatSink) -> None:
+        if not self._stopped.is_set():
+            raise RuntimeError("this source is running already")
+        self._stopped.clear()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_connected(sink), name="telegram_link")
+                tasks.create_task(self._feed.deliver(sink), name="telegram_deliver")
+                tasks.create_task(self._tell(sink), name="telegram_health")
+                tasks.create_task(self._until_closing(), name="telegram_close")
+        except BaseExceptionGroup as group:
+            error = _first(group)
+            if isinstance(error, _ClosedError):
+                return
+            if isinstance(error, SignInRequiredError):
+                await self._end_signed_out(sink, error)
+            raise error from None
+        finally:
+            self._link.abort("closed")
+            if self._health.state is not LinkState.SIGN_IN_NEEDED:
+                self._set(LinkState.CLOSED)
+            self._stopped.set()
+
+    async def watch(self, chats: Sequence[WatchedChat]) -> None:
+        self._book.replace(chats)
+        self._wake.set()
+
+    def health(self) -> LinkHealth:
+        return self._health
+
+    async def aclose(self) -> None:
+        self._closing.set()
+        try:
+            async with asyncio.timeout(self._pace.close_limit_s * 2):
+                await self._stopped.wait()
+        except TimeoutError:
+            log.warning("telegram_close_timed_out")
+        self._link.abort("closed")
+
+    async def list_chats(self) -> AsyncIterator[ChatListing]:
+        """List the account's chats through the live connection: a key is used once at a time."""
+        client = self._asker.client
+        if client is None or self._health.state is not LinkState.LIVE:
+            raise TemporaryError("the connection to Telegram is not up; try again in a moment")
+        client.role = Role.PICKER
+        try:
+            async for listing in list_dialogs(self._asker.ask):
+                yield listing
+        finally:
+            client.role = Role.READER
+
+    # The connection
+
+    async def _keep_connected(self, sink: ChatSink) -> NoReturn:
+        stored = load_session(self._secret)
+        while True:
+            session = FleetSession.of(stored, self._settings)
+            client = GuardedClient(
+                session, self._settings, self._link, self._metrics, role=Role.READER
+            )
+            client.tap = self._feed.tap
+            client.brake = self._asker.pause_left
+            client.add_event_handler(self._on_update, events.Raw(types=UPDATE_TYPES))
+            try:
+                await self._one_client(client, sink)
+            except SignInRequiredError:
+                raise
+            except TemporaryError as error:
+                self._judge_key(error)
+                self._set(LinkState.OFFLINE, str(error))
+                log.info("telegram_client_ended", error=str(error))
+            finally:
+                self._asker.client = None
+                await client.close(self._link, self._pace.close_limit_s)
+            await self._clock.sleep(timedelta(seconds=self._asker.pause_left()))
+
+    async def _one_client(self, client: GuardedClient, sink: ChatSink) -> None:
+        """Use one client until it ends; raises port errors, or what the sink raised."""
+        self._set(LinkState.CONNECTING)
+        try:
+            await within(self._pace.start_limit_s, self._link, client.connect())
+        except Exception as error:
+            raise self._in_port_words(error) from error
+        self._asker.client = client
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._until_ended(client), name="telegram_client")
+                tasks.create_task(self._maintain(sink), name="telegram_repair")
+                tasks.create_task(self._ping(client), name="telegram_ping")
+                tasks.create_task(self._sweep(), name="telegram_sweep")
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+
+    async def _until_ended(self, client: GuardedClient) -> None:
+        try:
+            await client.ended()
+        except Exception as error:
+            raise self._in_port_words(error) from error
+
+    def _in_port_words(self, error: Exception) -> Exception:
+        known = translated(error)
+        if known is None:
+            return error
+        self._asker.note(known)
+        return known
+
+    def _judge_key(self, error: TemporaryError) -> None:
+        """End it when the server says again and again that it does not know the key."""
+        if not isinstance(error, KeyUnknownError):
+            return
+        now = self._clock.monotonic()
+        self._unknown_key.append(now)
+        while self._unknown_key[0] < now - KEY_UNKNOWN_WITHIN.total_seconds():
+            self._unknown_key.popleft()
+        if len(self._unknown_key) >= KEY_UNKNOWN_TRIES:
+            raise SignInRequiredError(
+                "Telegram no longer knows the session; sign in again", reason="unregistered"
+            )
+
+    async def _maintain(self, sink: ChatSink) -> NoReturn:
+        """Probe and repair after each connect, repair whenever a chat is in doubt."""
+        probed = 0
+        tries = 0
+        while True:
+            await self._link.is_up.wait()
+            self._wake.clear()
+            ups = self._link.ups
+            try:
+                if ups != probed:
+                    await self._probe()
+                    probed = ups
+                await self._repairer.run(sink)
+            except SignInRequiredError:
+                raise
+            except (TemporaryError, StoreUnavailableError) as error:
+                tries += 1
+                await self._wait_after(error, tries)
+                continue
+            tries = 0
+            if ups == self._link.ups and self._link.is_up.is_set():
+                self._health = replace(self._health, repaired_at=self._clock.now())
+                self._set(LinkState.LIVE)
+            await self._wake.wait()
+            if not self._link.is_up.is_set():
+                self._set(LinkState.CONNECTING)
+
+    async def _probe(self) -> None:
+        """Prove that the login is alive; the library does not notice when it is not."""
+        self._set(LinkState.PROBING)
+        await self._asker.ask(functions.updates.GetStateRequest())
+        self._health = replace(self._health, last_pong_at=self._clock.now())
+        self._book.doubt_all("connected")
+        self._set(LinkState.REPAIRING)
+
+    async def _wait_after(self, error: Exception, tries: int) -> None:
+        if isinstance(error, FloodError) and error.retry_after is not None:
+            wait = error.retry_after
+            if wait >= FLOOD_SHOWN_FROM_S:
+                self._set(LinkState.FLOODED, error.reason)
+        else:
+            wait = self._chance.uniform(0.5, 1.0) * min(RETRY_MAX_S, 2.0**tries)
+        if not self._link.is_up.is_set():
+            self._set(LinkState.CONNECTING)
+            return  # The next thing to wait for is the connection.
+        log.info("telegram_repair_postponed", seconds=round(wait, 1), error=str(error))
+        await self._clock.sleep(timedelta(seconds=wait))
+
+    async def _ping(self, client: GuardedClient) -> NoReturn:
+        while True:
+            await self._clock.sleep(self._pace.ping_every)
+            if not self._link.is_up.is_set():
+                continue
+            try:
+                await client.ping(self._pace.ping_limit_s)
+            except TimeoutError:
+                # A path can be dead without a word; the library would notice after minutes.
+                self._link.abort("ping")
+            except ConnectionError:
+                continue
+            else:
+                self._health = replace(self._health, last_pong_at=self._clock.now())
+
+    async def _sweep(self) -> NoReturn:
+        pace = self._pace
+        while True:
+            chance = self._chance.uniform(-1.0, 1.0)
+            await self._clock.sleep(spread(pace.sweep_every, pace.sweep_jitter, chance))
+            if not self._link.is_up.is_set() or self._asker.pause_left() > 0:
+                continue
+            try:
+                if await self._repairer.sweep(pace.sweep_settle, pace.compare_every):
+                    self._wake.set()
+            except SignInRequiredError:
+                raise
+            except TemporaryError as error:
+                log.debug("telegram_sweep_skipped", error=str(error))
+
+    # News
+
+    async def _on_update(self, update: object) -> None:
+        self._health = replace(self._health, last_update_at=self._clock.now())
+        await self._feed.on_update(update)
+
+    def _set(self, state: LinkState, reason: str | None = None) -> None:
+        if self._health.state is state and self._health.reason == reason:
+            return
+        log.info("telegram_link_changed", state=state, reason=reason)
+        self._health = replace(self._health, state=state, since=self._clock.now(), reason=reason)
+        self._told.append(self._health)
+        self._news.set()
+
+    async def _tell(self, sink: ChatSink) -> NoReturn:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._told:
+                await sink.link_changed(self._told.popleft())
+
+    async def _end_signed_out(self, sink: ChatSink, error: SignInRequiredError) -> None:
+        self._metrics.count(SESSIONS_LOST, reason=error.reason)
+        self._set(LinkState.SIGN_IN_NEEDED, error.reason)
+        await sink.link_changed(self._health)
+
+    async def _until_closing(self) -> NoReturn:
+        await self._closing.wait()
+        raise _ClosedError
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that says most: a lost sign-in before a lost connection."""
+    errors: list[BaseException] = []
+    queue: list[BaseException] = [group]
+    while queue:
+        error = queue.pop()
+        if isinstance(error, BaseExceptionGroup):
+            queue.extend(error.exceptions)
+        else:
+            errors.append(error)
+    ranks = (_ClosedError, SignInRequiredError)
+    for rank in ranks:
+        for error in errors:
+            if isinstance(error, rank):
+                return error
+    outages = (TemporaryError,)
+    return next((e for e in errors if not isinstance(e, outages)), errors[0])

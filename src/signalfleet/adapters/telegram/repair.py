@@ -1,0 +1,434 @@
+"""Finding and fetching what no update told: heads, pages of history, and tracked messages."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+from telethon import functions, types
+
+from signalfleet.adapters.telegram.chats import ChatBook, ChatState, Marks, Sync
+from signalfleet.adapters.telegram.errors import ChatGoneError, FloodError
+from signalfleet.adapters.telegram.limits import (
+    GAP_REPAIRS,
+    HISTORY_PAGES_MAX,
+    PAGE,
+    PEERS_MAX,
+    REPAIR_ROUNDS_MAX,
+    REPAIR_TIME,
+    REPAIRED_MESSAGES,
+)
+from signalfleet.adapters.telegram.mapping import (
+    chat_of_peer,
+    input_channel,
+    input_peer,
+    is_channel,
+    may_be_read,
+    message_of,
+)
+from signalfleet.adapters.telegram.requests import Asker
+from signalfleet.domain.ids import ChannelId, MessageId, content_hash
+from signalfleet.domain.signals.model import ChannelMessage
+from signalfleet.ports.chat_source import (
+    ChatBatch,
+    ChatItem,
+    ChatSink,
+    Deleted,
+    Edited,
+    Origin,
+    Posted,
+)
+from signalfleet.ports.clock import Clock
+from signalfleet.ports.errors import StoreUnavailableError, TemporaryError
+from signalfleet.ports.metrics import Metrics
+
+log = structlog.get_logger()
+
+_KIND: Final = {Posted: "posted", Edited: "edited", Deleted: "deleted"}
+
+
+def is_same(one: ChannelMessage, other: ChannelMessage) -> bool:
+    """Tell whether two revisions say the same, whatever Telegram calls them."""
+    return _content(one) == _content(other)
+
+
+def is_older(one: ChannelMessage, other: ChannelMessage) -> bool:
+    return (one.edited_at or one.posted_at) < (other.edited_at or other.posted_at)
+
+
+def _content(message: ChannelMessage) -> tuple[str, object]:
+    digest = content_hash(message.text, message.reply_to, message.media)
+    return digest, [(span.start, span.end) for span in message.struck]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What Telegram says of a chat now; None where it does not say."""
+
+    top: int | None = None
+    pts: int | None = None
+
+
+@dataclass(slots=True)
+class _Job:
+    """The repair of one chat, once."""
+
+    state: ChatState
+    generation: int
+    head: Head
+    pts: int | None = None
+    pages: dict[MessageId, Any] = field(default_factory=dict)
+    is_complete: bool = True
+
+
+class Repairer:
+    """Brings chats that are in doubt up to date. One at a time works on one user's chats."""
+
+    def __init__(self, book: ChatBook, asker: Asker, clock: Clock, metrics: Metrics) -> None:
+        self._book = book
+        self._asker = asker
+        self._clock = clock
+        self._metrics = metrics
+
+    async def run(self, sink: ChatSink) -> None:
+        """Repair all chats in doubt. TemporaryError: some are left, try again later."""
+        start = self._clock.monotonic()
+        worked = False
+        for _ in range(REPAIR_ROUNDS_MAX):
+            chats = self._book.in_doubt(self._clock.monotonic())
+            if not chats:
+                break
+            worked = True
+            await self._round(chats, sink)
+        if worked:
+            self._metrics.observe(REPAIR_TIME, self._clock.monotonic() - start)
+
+    async def _round(self, chats: list[ChatState], sink: ChatSink) -> None:
+        begun = {state.chat: state.begin_repair() for state in chats}
+        jobs: list[_Job] = []
+        try:
+            heads = await self.heads(chats)
+            for state in chats:
+                head = heads.get(state.chat)
+                if head is not None:
+                    jobs.append(_Job(state, begun[state.chat], head))
+            trouble: TemporaryError | StoreUnavailableError | None = None
+            for step in (self._fetch_posts, self._compare_tracked):
+                for job in jobs:
+                    if job.is_complete:
+                        trouble = await self._try(step, job, sink) or trouble
+            for job in jobs:
+                job.state.end_repair(job.generation, complete=job.is_complete)
+                self._metrics.count(GAP_REPAIRS, reason=job.state.reason)
+            if trouble is not None:
+                raise trouble
+        finally:
+            for state in chats:
+                if state.sync is Sync.REPAIRING:
+                    state.end_repair(state.generation, complete=False)
+
+    async def _try(
+        self, step: Any, job: _Job, sink: ChatSink
+    ) -> TemporaryError | StoreUnavailableError | None:
+        """Do one step for one chat; its trouble must not keep the others from theirs."""
+        try:
+            await step(job, sink)
+        except FloodError:
+            raise
+        except ChatGoneError:
+            job.is_complete = False
+            self._lost(job.state)
+        except (TemporaryError, StoreUnavailableError) as error:
+            job.is_complete = False
+            return error
+        return None
+
+    # Sweep
+
+    async def sweep(self, settle: timedelta, compare_every: timedelta) -> bool:
+        """Compare all chats with what Telegram says of them; True: some are in doubt."""
+        now = self._clock.monotonic()
+        chats = [state for state in self._book if state.sync is Sync.SYNCED]
+        heads = await self.heads(chats)
+        behind = [state for state in chats if _is_behind(state, heads.get(state.chat))]
+        if behind:
+            await self._clock.sleep(settle)  # The update may be on its way.
+        for state in behind:
+            if _is_behind(state, heads.get(state.chat)):
+                state.doubt("sweep")
+        for state in chats:
+            oldest = now - compare_every.total_seconds()
+            if not state.has_counter and (state.compared_at or 0) < oldest:
+                state.doubt("sweep")
+        return bool(self._book.in_doubt(now))
+
+    # Heads
+
+    async def heads(self, chats: Sequence[ChatState]) -> dict[ChannelId, Head]:
+        """Return the newest message and event of each chat that can be read."""
+        found: dict[ChannelId, Head] = {}
+        suspects = [state for state in chats if state.failures]
+        sound = [state for state in chats if not state.failures]
+        for start in range(0, len(sound), PEERS_MAX):
+            found |= await self._heads_of(sound[start : start + PEERS_MAX])
+        for state in suspects:
+            found |= await self._heads_of([state])
+        return found
+
+    async def _heads_of(self, chats: Sequence[ChatState]) -> dict[ChannelId, Head]:
+        if not chats:
+            return {}
+        peers = [types.InputDialogPeer(input_peer(state.watched)) for state in chats]
+        try:
+            answer = await self._asker.ask(functions.messages.GetPeerDialogsRequest(peers))
+        except ChatGoneError:
+            # One chat that cannot be read fails the whole call.
+            if len(chats) == 1:
+                self._lost(chats[0])
+                return {}
+            half = len(chats) // 2
+            return await self._heads_of(chats[:half]) | await self._heads_of(chats[half:])
+        wanted = {_peer_key(peer.peer): state for peer, state in zip(peers, chats, strict=True)}
+        found = {state.chat: Head() for state in chats}
+        for dialog in answer.dialogs:
+            state = wanted.get(_peer_key(dialog.peer))
+            if state is not None:
+                pts = dialog.pts if state.has_counter else None
+                found[state.chat] = Head(top=dialog.top_message, pts=pts)
+        return found
+
+    def _lost(self, state: ChatState) -> None:
+        if state.note_failure(self._clock.monotonic()):
+            log.warning("telegram_chat_lost", chat=int(state.chat))
+
+    # Posts
+
+    async def _fetch_posts(self, job: _Job, sink: ChatSink) -> None:
+        state, head = job.state, job.head
+        job.pts = head.pts
+        if state.is_new:
+            await self._start(job, sink)
+            return
+        has_pts = head.pts is not None or not state.has_counter
+        if head.top is not None and head.top <= state.checkpoint and has_pts:
+            return
+        await self._read_pages(job)
+        if not job.pages:
+            return
+        fresh = [
+            message
+            for number, raw in sorted(job.pages.items())
+            if number > state.checkpoint and (message := message_of(raw, state.chat)) is not None
+        ]
+        known = {message.message for message in fresh}
+        parents = [
+            message.reply_to
+            for message in fresh
+            if message.reply_to is not None and message.reply_to not in known
+        ]
+        await self.fetch_context(state, parents, sink)
+        async with state.lock:
+            items = [
+                item
+                for message in fresh
+                if (item := await self._difference(state, message, sink)) is not None
+            ]
+            marks = Marks(checkpoint=max(job.pages))
+            await self._commit(state, items, marks, sink, always=True)
+
+    async def _start(self, job: _Job, sink: ChatSink) -> None:
+        """Begin a chat at its newest message; nothing before it is replayed."""
+        state = job.state
+        top = job.head.top
+        if top is None or (job.pts is None and state.has_counter):
+            await self._read_pages(job, pages=1)
+            top = max(job.pages, default=top or 0)
+        # An empty chat starts at 1: Telegram counts from there, and 0 means never read.
+        marks = Marks(checkpoint=max(top, 1), pts_seen=job.pts)
+        async with state.lock:
+            await self._commit(state, [], marks, sink, always=True)
+
+    async def _read_pages(self, job: _Job, *, pages: int = HISTORY_PAGES_MAX) -> None:
+        state = job.state
+        offset = 0
+        for _ in range(pages):
+            answer = await self._asker.ask(
+                functions.messages.GetHistoryRequest(
+                    peer=input_peer(state.watched),
+                    offset_id=offset,
+                    offset_date=None,
+                    add_offset=0,
+                    limit=PAGE,
+                    max_id=0,
+                    min_id=0,
+                    hash=0,
+                )
+            )
+            if job.pts is None and state.has_counter:
+                job.pts = getattr(answer, "pts", None)
+            numbers = [MessageId(raw.id) for raw in answer.messages]
+            for raw in answer.messages:
+                job.pages[MessageId(raw.id)] = raw
+            if not numbers or min(numbers) <= state.checkpoint or len(numbers) < PAGE:
+                return
+            offset = int(min(numbers))
+        if not state.is_new:
+            log.warning("telegram_gap_too_long", chat=int(state.chat), read=len(job.pages))
+
+    async def _difference(
+        self, state: ChatState, message: ChannelMessage, sink: ChatSink
+    ) -> ChatItem | None:
+        if message.message in state.touched:
+            return None  # It came or changed live after the page was read.
+        known = await sink.known_revision(state.chat, message.message)
+        if known is None:
+            return Posted(message=message)
+        if is_same(known, message) or is_older(message, known):
+            return None
+        return Edited(message=message)
+
+    # Tracked messages
+
+    async def _compare_tracked(self, job: _Job, sink: ChatSink) -> None:
+        state = job.state
+        recheck = set(state.recheck)
+        if job.pts is not None and job.pts == state.pts_seen and not recheck:
+            return
+        wanted = sorted({*state.tracked, *recheck})
+        unread = [number for number in wanted if number not in job.pages]
+        found = dict(job.pages)
+        for start in range(0, len(unread), PAGE):
+            found |= await self._messages(state, unread[start : start + PAGE])
+        async with state.lock:
+            items = await self._changes(state, wanted, found, sink)
+            await self._commit(state, items, Marks(pts_seen=job.pts), sink)
+        state.recheck -= recheck
+        state.compared_at = self._clock.monotonic()
+
+    async def _changes(
+        self,
+        state: ChatState,
+        wanted: Sequence[MessageId],
+        found: dict[MessageId, Any],
+        sink: ChatSink,
+    ) -> list[ChatItem]:
+        items: list[ChatItem] = []
+        gone: list[MessageId] = []
+        for number in wanted:
+            raw = found.get(number)
+            known = await sink.known_revision(state.chat, number)
+            if number in state.touched:
+                continue
+            message = message_of(raw, state.chat)
+            if known is None:
+                if message is not None and number in state.recheck:
+                    items.append(Posted(message=message))
+            elif raw is None or isinstance(raw, types.MessageEmpty):
+                gone.append(number)
+            elif message and not is_same(known, message) and not is_older(message, known):
+                items.append(Edited(message=message))
+        gone = [*state.still_there(gone)]
+        if gone:
+            items.append(Deleted(chat=state.chat, messages=tuple(gone)))
+        return items
+
+    async def _messages(
+        self, state: ChatState, numbers: Sequence[MessageId]
+    ) -> dict[MessageId, Any]:
+        """Fetch messages by id. Matched by id: a server may leave deleted ones out."""
+        ids = [types.InputMessageID(int(number)) for number in numbers]
+        if is_channel(state.watched):
+            channel = input_channel(state.watched)
+            request: Any = functions.channels.GetMessagesRequest(channel, ids)
+        else:
+            request = functions.messages.GetMessagesRequest(ids)
+        answer = await self._asker.ask(request)
+        return {
+            MessageId(raw.id): raw
+            for raw in answer.messages
+            if getattr(raw, "peer_id", None) is None or chat_of_peer(raw.peer_id) == state.chat
+        }
+
+    async def fetch_context(
+        self,
+        state: ChatState,
+        parents: Sequence[MessageId],
+        sink: ChatSink,
+        *,
+        limit_s: float | None = None,
+    ) -> None:
+        """Fetch what replies point to and the inbox does not have; never opens a trade.
+
+        Ids above the checkpoint are left to the repair: as context they could not be traded.
+        """
+        missing = sorted(
+            {
+                number
+                for number in parents
+                if number <= state.checkpoint
+                and await sink.known_revision(state.chat, number) is None
+            }
+        )[:PAGE]
+        if not missing or not may_be_read(state.chat):
+            return
+        try:
+            async with asyncio.timeout(limit_s):
+                found = await self._messages(state, missing)
+        except (TemporaryError, ChatGoneError, TimeoutError):
+            return  # A reply without its parent is still a message; it must not wait.
+        items = [
+            Posted(message=message)
+            for number in missing
+            if (message := message_of(found.get(number), state.chat)) is not None
+        ]
+        if items:
+            await sink.store(ChatBatch(chat=state.chat, origin=Origin.CONTEXT, items=tuple(items)))
+
+    async def _commit(
+        self,
+        state: ChatState,
+        items: Sequence[ChatItem],
+        marks: Marks,
+        sink: ChatSink,
+        *,
+        always: bool = False,
+    ) -> None:
+        moves = marks.pts_seen is not None and marks.pts_seen != state.pts_seen
+        if items or moves or always:
+            await sink.store(
+                ChatBatch(
+                    chat=state.chat,
+                    origin=Origin.REPAIR,
+                    items=tuple(items),
+                    checkpoint=marks.checkpoint,
+                    pts_seen=marks.pts_seen,
+                )
+            )
+        state.move(marks)
+        stored = [item.message.message for item in items if isinstance(item, (Posted, Edited))]
+        if stored:
+            touched = set(state.touched)
+            state.note_stored(stored, self._clock.now())
+            state.touched = touched
+        for item in items:
+            if isinstance(item, Deleted):
+                state.note_removed(item.messages)
+            self._metrics.count(REPAIRED_MESSAGES, kind=_KIND[type(item)])
+
+
+def _is_behind(state: ChatState, head: Head | None) -> bool:
+    if head is None or state.sync is not Sync.SYNCED:
+        return False
+    if head.top is not None and head.top > state.seen_max:
+        return True
+    return head.pts is not None and head.pts > (state.pts_seen or 0)
+
+
+def _peer_key(peer: Any) -> tuple[str, int]:
+    for name in ("channel_id", "chat_id", "user_id"):
+        number = getattr(peer, name, None)
+        if number is not None:
+            return name, number
+    return "", 0

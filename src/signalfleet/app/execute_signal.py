@@ -1,0 +1,261 @@
+"""Plan one signal of a message on each of the user's accounts."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from signalfleet.app import explain
+from signalfleet.app.desk import AccountDesk
+from signalfleet.app.known_signals import open_copies
+from signalfleet.app.user_desk import UserDesk
+from signalfleet.domain import ids
+from signalfleet.domain.ids import AccountId, ChannelId
+from signalfleet.domain.instruments.broker_names import broker_name
+from signalfleet.domain.money import Lots
+from signalfleet.domain.risk.checks import Gatekeeping, OpenCopy
+from signalfleet.domain.risk.refusal import Refusal
+from signalfleet.domain.settings.resolve import Effective, Level, resolve
+from signalfleet.domain.signals.model import Signal
+from signalfleet.domain.trading.intents import IntentState, Lane
+from signalfleet.domain.trading.plan import (
+    Place,
+    PlanInput,
+    TradePlan,
+    check_before_prices,
+    first_failure,
+    plan_signal,
+)
+from signalfleet.domain.trading.records import (
+    Copy,
+    CopyOutcome,
+    SignalRecord,
+    TraceStep,
+)
+from signalfleet.domain.trading.reports import AccountFacts
+from signalfleet.ports.errors import PortError, RefusedError
+from signalfleet.ports.store import StoredMessage
+
+EXPIRED_CODES: Final = frozenset({"too_old"})
+COMPLETION_WINDOW: Final = timedelta(seconds=120)
+
+
+@dataclass(slots=True)
+class SignalOutcome:
+    """What a signal became on all accounts, to be stored as part of one decision."""
+
+    record: SignalRecord | None = None
+    copies: list[Copy] = field(default_factory=list)
+    plans: list[TradePlan] = field(default_factory=list)
+    trace: list[TraceStep] = field(default_factory=list)
+    reason: str | None = None
+
+
+class ExecuteSignal:
+    """Turns a signal into plans. Nothing is stored or sent here."""
+
+    def __init__(self, desk: UserDesk) -> None:
+        self._desk = desk
+
+    async def plan(self, stored: StoredMessage, signal: Signal, part: int) -> SignalOutcome:
+        """Plan a signal on each account. A signal without any level leaves no record, so that
+        an edit which brings the levels can still enter."""
+        outcome = SignalOutcome()
+        now = self._desk.clock.now()
+        message = stored.message
+        signal_id = ids.signal_id(self._desk.user, message.channel, message.message, part)
+        for account in self._desk.accounts.values():
+            result = await self._plan_on(account, stored, signal, part, outcome)
+            outcome.copies.append(self._copy(account, signal_id, result))
+            if isinstance(result, Refusal):
+                outcome.reason = outcome.reason or result.code
+            else:
+                outcome.plans.append(result)
+        if not self._desk.accounts:
+            outcome.reason = "no_account"
+        if outcome.plans:
+            outcome.reason = None
+        if outcome.plans or signal.stop is not None or signal.stop_pips is not None:
+            outcome.record = SignalRecord(
+                signal_id=signal_id,
+                chat=message.channel,
+                message=message.message,
+                part=part,
+                entry_rev=stored.rev,
+                reading=signal,
+                posted_at=message.posted_at,
+                decided_at=now,
+                outcome=None if outcome.copies else CopyOutcome.SKIPPED,
+                reason=outcome.reason,
+            )
+        else:
+            outcome.copies.clear()
+        return outcome
+
+    async def _plan_on(
+        self,
+        account: AccountDesk,
+        stored: StoredMessage,
+        signal: Signal,
+        part: int,
+        outcome: SignalOutcome,
+    ) -> TradePlan | Refusal:
+        account_id = account.account.account_id
+        currency = account.account.currency or ""
+        result: TradePlan | Refusal
+        try:
+            facts = await account.facts()
+            currency = facts.currency
+            result = await self._decide(account, facts, stored, signal, part)
+        except RefusedError:
+            result = Refusal(code="symbol_not_at_broker", detail=signal.symbol or "")
+        except PortError as error:
+            result = Refusal(code="account_not_ready", detail=str(error))
+        now = self._desk.clock.now()
+        outcome.trace.append(explain.checked(account_id, part, result.checks, now))
+        if isinstance(result, Refusal):
+            outcome.trace.append(explain.skipped(account_id, part, result.code, result.detail, now))
+        else:
+            outcome.trace.append(explain.sized(account_id, part, result, currency, now))
+            outcome.trace.append(explain.planned(account_id, part, result, now))
+        return result
+
+    async def _decide(
+        self,
+        account: AccountDesk,
+        facts: AccountFacts,
+        stored: StoredMessage,
+        signal: Signal,
+        part: int,
+    ) -> TradePlan | Refusal:
+        message = stored.message
+        effective = await effective_settings(
+            self._desk, message.channel, account.account.account_id
+        )
+        copies = await open_copies(self._desk, account.account.account_id)
+        gate = await self._gatekeeping(account, facts, stored, signal)
+        # The checks without prices come first: a refused signal costs the broker no reads.
+        before = first_failure(
+            check_before_prices(signal, message.channel, gate, copies, effective)
+        )
+        if before is not None:
+            return before
+        return await self._plan_with_prices(
+            account, facts, stored, signal, part, effective, gate, copies
+        )
+
+    async def _plan_with_prices(  # noqa: PLR0913 - the parts of one question
+        self,
+        account: AccountDesk,
+        facts: AccountFacts,
+        stored: StoredMessage,
+        signal: Signal,
+        part: int,
+        effective: Effective,
+        gate: Gatekeeping,
+        copies: tuple[OpenCopy, ...],
+    ) -> TradePlan | Refusal:
+        name = broker_name(signal.symbol or "", await account.broker.symbols())
+        if name is None:
+            return Refusal(code="symbol_not_at_broker", detail=signal.symbol or "no symbol")
+        return plan_signal(
+            PlanInput(
+                place=Place(
+                    user=self._desk.user,
+                    installation=self._desk.installation,
+                    account=account.account.account_id,
+                    chat=stored.message.channel,
+                    message=stored.message.message,
+                    part=part,
+                ),
+                signal=signal,
+                effective=effective,
+                gate=gate,
+                account=facts,
+                instrument=await account.instrument(name),
+                quote=await account.quote(name),
+                copies=copies,
+            )
+        )
+
+    async def _gatekeeping(
+        self, account: AccountDesk, facts: AccountFacts, stored: StoredMessage, signal: Signal
+    ) -> Gatekeeping:
+        open_intents = await self._desk.store.journal.open_intents()
+        unknown = [
+            intent
+            for intent in open_intents
+            if intent.account == account.account.account_id
+            and intent.lane is Lane.ENTRY
+            and intent.state is IntentState.UNKNOWN
+        ]
+        trades = {t.trade_id: t for t in await self._desk.store.journal.live_trades()}
+        name = broker_name(signal.symbol or "", await account.broker.symbols())
+        on_symbol = any(
+            intent.trade in trades and trades[intent.trade].symbol == name for intent in unknown
+        )
+        return Gatekeeping(
+            now=self._desk.clock.now(),
+            posted_at=_time_of(stored),
+            halted=self._desk.halted,
+            trade_allowed=facts.trade_allowed,
+            investor=facts.investor,
+            connected=facts.connected and account.reconciled,
+            unknown_entries=len(unknown),
+            unknown_on_symbol=on_symbol,
+        )
+
+    def _copy(
+        self, account: AccountDesk, signal_id: ids.SignalId, result: TradePlan | Refusal
+    ) -> Copy:
+        account_id = account.account.account_id
+        now = self._desk.clock.now()
+        if isinstance(result, Refusal):
+            is_old = result.code in EXPIRED_CODES
+            return Copy(
+                signal=signal_id,
+                account=account_id,
+                plan={"detail": result.detail},
+                fresh_until=None,
+                lots=Lots(Decimal(0)),
+                budget=Decimal(0),
+                outcome=CopyOutcome.EXPIRED if is_old else CopyOutcome.SKIPPED,
+                reason=result.code,
+                settled_at=now,
+            )
+        currency = account.account.currency or ""
+        return Copy(
+            signal=signal_id,
+            account=account_id,
+            plan=explain.sizing_facts(result, currency),
+            fresh_until=result.fresh_until,
+            lots=result.sizing.lots,
+            budget=result.sizing.got_money,
+        )
+
+
+def _time_of(stored: StoredMessage) -> datetime:
+    """Return the time that the age limit counts from.
+
+    An edit that completes a call counts from the edit, if the call itself is young.
+    """
+    message = stored.message
+    edited = message.edited_at
+    if edited is not None and edited - message.posted_at <= COMPLETION_WINDOW:
+        return edited
+    return message.posted_at
+
+
+async def effective_settings(
+    desk: UserDesk, chat: ChannelId, account: AccountId | None
+) -> Effective:
+    """Merge the stored levels for a channel on an account, most specific first."""
+    scopes = {f"channel:{chat}": "channel"}
+    if account is not None:
+        scopes[f"account:{account}"] = "account"
+    scopes["user"] = "your default"
+    levels = []
+    for scope, source in scopes.items():
+        doc, _ = await desk.store.settings.get(scope)
+        levels.append(Level(source=source, doc=doc))
+    return resolve(levels)

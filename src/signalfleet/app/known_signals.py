@@ -1,0 +1,102 @@
+"""What a channel announced before, in the form that reading and correlation need."""
+
+from collections import defaultdict
+
+from signalfleet.app.user_desk import UserDesk
+from signalfleet.domain.ids import AccountId, ChannelId, SignalId
+from signalfleet.domain.risk.checks import OpenCopy
+from signalfleet.domain.signals.model import Context, KnownSignal
+from signalfleet.domain.trading.records import CopyOutcome, SignalRecord, Trade, TradeState
+from signalfleet.ports.store import StoredMessage
+
+RECENT = 20
+PARENTS = 5
+NOT_TAKEN = frozenset({CopyOutcome.SKIPPED, CopyOutcome.EXPIRED, CopyOutcome.REJECTED})
+
+
+async def context_of(desk: UserDesk, stored: StoredMessage) -> Context:
+    """Gather a message's parent, its version before, and the channel's recent signals."""
+    message = stored.message
+    replied = None
+    parent = message.reply_to
+    for _ in range(PARENTS):
+        if parent is None:
+            break
+        revisions = await desk.store.inbox.revisions(message.channel, parent)
+        if not revisions:
+            break
+        replied = revisions[-1].message
+        known = await desk.store.journal.signals_of_message(message.channel, parent)
+        if known or replied.reply_to is None:
+            break
+        parent = replied.reply_to
+    before = [
+        other
+        for other in await desk.store.inbox.revisions(message.channel, message.message)
+        if other.rev < stored.rev and other.deleted_at is None
+    ]
+    return Context(
+        replied=replied,
+        before_edit=before[-1].message if before else None,
+        recent=await known_signals(desk, message.channel),
+    )
+
+
+async def known_signals(desk: UserDesk, chat: ChannelId) -> tuple[KnownSignal, ...]:
+    records = await desk.store.journal.recent_signals(chat, RECENT)
+    trades = await _trades_by_signal(desk, [record.signal_id for record in records])
+    return tuple(_known(record, trades[record.signal_id]) for record in records)
+
+
+def _known(record: SignalRecord, trades: list[Trade]) -> KnownSignal:
+    live = [trade for trade in trades if trade.state.is_live]
+    return KnownSignal(
+        signal=record.signal_id,
+        message=record.message,
+        part=record.part,
+        symbol=record.reading.symbol,
+        side=record.reading.side,
+        entry=record.reading.entry,
+        stop=record.reading.stop,
+        targets=record.reading.targets,
+        opened_at=record.posted_at,
+        is_open=bool(live),
+        is_pending=bool(live) and all(t.state is TradeState.PENDING for t in live),
+    )
+
+
+async def open_copies(desk: UserDesk, account: AccountId) -> tuple[OpenCopy, ...]:
+    """Return the account's copies that live or that were taken lately, for the guards."""
+    live = await desk.store.journal.live_trades(account)
+    records = {r.signal_id: r for r in await desk.store.journal.recent_signals(limit=100)}
+    for signal_id in {trade.signal for trade in live} - set(records):
+        record = await desk.store.journal.get_signal(signal_id)
+        if record is not None:
+            records[signal_id] = record
+    alive = {trade.signal for trade in live}
+    copies = []
+    for copy in await desk.store.journal.copies_of_signals(list(records)):
+        if copy.account != account or copy.outcome in NOT_TAKEN:
+            continue
+        record = records[copy.signal]
+        copies.append(
+            OpenCopy(
+                channel=record.chat,
+                message=record.message,
+                symbol=record.reading.symbol or "",
+                side=record.reading.side,
+                entry=record.reading.entry,
+                stop=record.reading.stop,
+                risk=copy.budget,
+                decided_at=record.decided_at,
+                is_live=copy.signal in alive,
+            )
+        )
+    return tuple(copies)
+
+
+async def _trades_by_signal(desk: UserDesk, signals: list[SignalId]) -> dict[SignalId, list[Trade]]:
+    found: dict[SignalId, list[Trade]] = defaultdict(list)
+    for trade in await desk.store.journal.trades_of_signals(signals):
+        found[trade.signal].append(trade)
+    return found

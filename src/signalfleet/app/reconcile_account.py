@@ -1,0 +1,193 @@
+"""Look at an account and write down what has become of our trades and open intents."""
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from signalfleet.app.desk import AccountDesk
+from signalfleet.app.user_desk import UserDesk
+from signalfleet.domain.ids import AccountId, IntentId, SignalId, TradeId
+from signalfleet.domain.trading.intents import Intent, IntentState, Lane
+from signalfleet.domain.trading.progress import copy_outcome, trade_after
+from signalfleet.domain.trading.reconcile import Findings, LookInput, reconcile
+from signalfleet.domain.trading.records import Copy, Settlement, Trade, TradeState
+from signalfleet.domain.trading.reports import Snapshot
+from signalfleet.ports.store import AccountView
+
+log = structlog.get_logger()
+
+HISTORY_MARGIN: Final = timedelta(seconds=120)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookResult:
+    """`changed` trades as they are now; `held` intents that may be released again."""
+
+    changed: tuple[Trade, ...]
+    held: tuple[Intent, ...]
+    unknown: tuple[Intent, ...]
+    live: int
+    needs_full: bool
+    complete: bool
+
+
+class ReconcileAccount:
+    """Keeps one account's trades true to the broker. Remembers looks that found nothing."""
+
+    def __init__(self, desk: UserDesk, account: AccountDesk) -> None:
+        self._desk = desk
+        self._account = account
+        self._first_absent: dict[IntentId, datetime] = {}
+        self._doubled: set[TradeId] = set()
+
+    async def adopt(self) -> None:
+        """Take over intents that an earlier owner was sending: their outcome is unknown."""
+        journal = self._desk.store.journal
+        mine = [i for i in await journal.open_intents() if i.account == self._key]
+        orphans = tuple(
+            replace(intent, state=IntentState.UNKNOWN, reason="restarted")
+            for intent in mine
+            if intent.state is IntentState.SENDING
+        )
+        if orphans:
+            log.warning("intents_adopted", count=len(orphans))
+            await journal.settle(Settlement(intents=orphans), self._desk.epoch)
+
+    async def look(
+        self, *, full: bool, in_flight: Callable[[], AbstractSet[IntentId]]
+    ) -> LookResult:
+        """Take one look; raises the broker's TemporaryError or SignInRequiredError.
+
+        Intents that are under way when the look begins or ends are left to their own reply.
+        """
+        journal = self._desk.store.journal
+        intents = [i for i in await journal.open_intents() if i.account == self._key]
+        trades = await journal.live_trades(self._key)
+        busy = in_flight()
+        since = _since(trades, intents, self._desk.clock.now())
+        snapshot = await self._account.broker.snapshot(since, full=full)
+        async with self._desk.settling:
+            result = await self._apply(snapshot, busy | in_flight())
+        await self._show(snapshot)
+        if full and snapshot.complete:
+            self._account.reconciled = True
+        return result
+
+    @property
+    def _key(self) -> AccountId:
+        return self._account.account.account_id
+
+    async def _apply(self, snapshot: Snapshot, in_flight: AbstractSet[IntentId]) -> LookResult:
+        """Compare with rows read after the look began; those in flight settle by their reply."""
+        journal = self._desk.store.journal
+        intents = [i for i in await journal.open_intents() if i.account == self._key]
+        trades = await journal.live_trades(self._key)
+        busy = {intent.trade for intent in intents if intent.intent_id in in_flight}
+        findings = reconcile(
+            LookInput(
+                trades=[trade for trade in trades if trade.trade_id not in busy],
+                intents=[i for i in intents if i.intent_id not in in_flight],
+                snapshot=snapshot,
+                now=self._desk.clock.now(),
+                rules=self._desk.settle_rules,
+                first_absent=self._first_absent,
+            )
+        )
+        self._first_absent = dict(findings.first_absent)
+        self._warn(findings)
+        changed = await self._store(trades, intents, findings)
+        after = {i.intent_id: i for i in intents} | {i.intent_id: i for i in findings.intents}
+        live = {t.trade_id: t for t in trades} | {t.trade_id: t for t in changed}
+        return LookResult(
+            changed=changed,
+            held=tuple(i for i in after.values() if i.state is IntentState.HELD),
+            unknown=tuple(i for i in after.values() if i.state is IntentState.UNKNOWN),
+            live=sum(1 for trade in live.values() if trade.state.is_live),
+            needs_full=findings.needs_full,
+            complete=snapshot.complete,
+        )
+
+    async def _store(
+        self, trades: Sequence[Trade], intents: Sequence[Intent], findings: Findings
+    ) -> tuple[Trade, ...]:
+        known = {trade.trade_id: trade for trade in trades}
+        changed = {trade.trade_id: trade for trade in findings.trades}
+        for intent in findings.intents:
+            before = changed.get(intent.trade) or known.get(intent.trade)
+            if before is not None and intent.state.is_final:
+                after = trade_after(before, intent)
+                if after != before:
+                    changed[intent.trade] = after
+        if not changed and not findings.intents:
+            return ()
+        everything = known | changed
+        signals = {trade.signal for trade in changed.values()}
+        signals |= {everything[i.trade].signal for i in findings.intents if i.trade in everything}
+        copies = await self._copies(signals, changed, findings.intents)
+        await self._desk.store.journal.settle(
+            Settlement(intents=findings.intents, trades=tuple(changed.values()), copies=copies),
+            self._desk.epoch,
+        )
+        for trade in changed.values():
+            if trade.state is TradeState.CLOSED:
+                log.info("trade_closed", trade=trade.trade_id, reason=trade.close_reason)
+        return tuple(changed.values())
+
+    async def _copies(
+        self,
+        signals: AbstractSet[SignalId],
+        changed: dict[TradeId, Trade],
+        intents: Sequence[Intent],
+    ) -> tuple[Copy, ...]:
+        journal = self._desk.store.journal
+        news = {intent.intent_id: intent for intent in intents}
+        found = []
+        for copy in await journal.copies_of_signals(list(signals)):
+            if copy.account != self._key:
+                continue
+            trades = [
+                changed.get(trade.trade_id, trade)
+                for trade in await journal.trades_of_signals([copy.signal])
+                if trade.account == copy.account
+            ]
+            entries = [
+                news.get(intent.intent_id, intent)
+                for intent in await journal.intents_of_trades([t.trade_id for t in trades])
+                if intent.lane is Lane.ENTRY
+            ]
+            outcome = copy_outcome(trades, entries)
+            if outcome != copy.outcome:
+                now = self._desk.clock.now()
+                found.append(replace(copy, outcome=outcome, settled_at=now))
+        return tuple(found)
+
+    async def _show(self, snapshot: Snapshot) -> None:
+        facts = await self._account.facts(max_age=timedelta(0))
+        view = AccountView(
+            facts=facts,
+            positions=snapshot.positions,
+            orders=snapshot.orders,
+            seen_at=snapshot.begun_at,
+        )
+        account = self._account.account.account_id
+        await self._desk.store.accounts.put_view(account, view, self._desk.epoch)
+
+    def _warn(self, findings: Findings) -> None:
+        for trade in findings.doubled:
+            if trade not in self._doubled:
+                self._doubled.add(trade)
+                log.error("duplicate_fill_found", trade=trade)
+                self._desk.metrics.count("signalfleet_duplicate_fills_total")
+        for alarm in findings.alarms:
+            log.error("intent_contradiction", alarm=alarm)
+            self._desk.metrics.count("signalfleet_contradictions_total", kind=alarm)
+
+
+def _since(trades: Sequence[Trade], intents: Sequence[Intent], now: datetime) -> datetime:
+    begun = [intent.created_at for intent in intents]
+    begun += [trade.opened_at for trade in trades if trade.opened_at is not None]
+    return min(begun, default=now) - HISTORY_MARGIN

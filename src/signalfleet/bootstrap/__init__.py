@@ -1,0 +1,1 @@
+"""The only place that knows everything: settings in, wired processes out."""

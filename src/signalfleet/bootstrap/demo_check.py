@@ -1,0 +1,104 @@
+"""Prove the demo to a machine: what our records say is confirmed by the simulated broker."""
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from signalfleet.bootstrap.city import City
+from signalfleet.bootstrap.demo import ACCOUNT
+from signalfleet.bootstrap.platform import Platform
+from signalfleet.domain.ids import UserId, client_id_stem
+from signalfleet.domain.trading.intents import Action, Intent, IntentState, ProtectLeg
+from signalfleet.domain.trading.records import CopyOutcome, Trade
+
+WANTED_TRADES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFigures:
+    """`doubled` counts legs with more than one order in the broker's book."""
+
+    trades_opened: int
+    break_evens: int
+    partial_closes: int
+    refusals: int
+    doubled: int
+    seconds: float
+
+    @property
+    def is_ok(self) -> bool:
+        return (
+            self.trades_opened >= WANTED_TRADES
+            and self.break_evens >= 1
+            and self.partial_closes >= 1
+            and self.refusals >= 1
+            and self.doubled == 0
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {"ok": self.is_ok, **asdict(self)}
+
+
+async def check_demo(
+    platform: Platform, city: City, user: UserId, *, limit_s: float
+) -> CheckFigures:
+    """Wait until everything was seen at the broker, or until the time is over."""
+    begun = time.monotonic()
+    while True:
+        figures = await _count(platform, city, user, begun)
+        if figures.is_ok or figures.doubled or time.monotonic() - begun > limit_s:
+            return figures
+        await asyncio.sleep(0.5)
+
+
+async def _count(platform: Platform, city: City, user: UserId, begun: float) -> CheckFigures:
+    journal = platform.store.user(user).journal
+    book = await city.ask_broker("/control/book")
+    trades = await journal.recent_trades(200)
+    intents = await journal.intents_of_trades([trade.trade_id for trade in trades])
+    opened = _openings(book)
+    signals = await journal.recent_signals(limit=100)
+    copies = await journal.copies_of_signals([record.signal_id for record in signals])
+    refused = [c for c in copies if c.outcome is CopyOutcome.SKIPPED and c.account == ACCOUNT]
+    return CheckFigures(
+        trades_opened=sum(1 for t in trades if client_id_stem(t.client_id) in opened),
+        break_evens=_break_evens(trades, intents, book),
+        partial_closes=sum(1 for order in book if order["action"] == "POSITION_PARTIAL"),
+        refusals=sum(1 for copy in refused if copy.reason),
+        doubled=sum(1 for count in opened.values() if count > 1),
+        seconds=round(time.monotonic() - begun, 1),
+    )
+
+
+def _openings(book: list[dict[str, Any]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for order in book:
+        if order["action"].startswith("ORDER_TYPE_") and order.get("clientId"):
+            stem = client_id_stem(order["clientId"])
+            found[stem] = found.get(stem, 0) + 1
+    return found
+
+
+def _break_evens(
+    trades: tuple[Trade, ...], intents: tuple[Intent, ...], book: list[dict[str, Any]]
+) -> int:
+    """Count stops at the opening price that we asked for and the broker has executed."""
+    by_id = {trade.trade_id: trade for trade in trades}
+    moved = {
+        (str(order["positionId"]), Decimal(str(order["stopLoss"])))
+        for order in book
+        if order["action"] == "POSITION_MODIFY" and order.get("stopLoss") is not None
+    }
+    count = 0
+    for intent in intents:
+        trade = by_id[intent.trade]
+        if intent.action is not Action.PROTECT or intent.state is not IntentState.ACCEPTED:
+            continue
+        stop = intent.command.stop_loss if isinstance(intent.command, ProtectLeg) else None
+        if stop is None or trade.open_price is None or trade.position_id is None:
+            continue
+        if stop == trade.open_price and (trade.position_id, stop.value) in moved:
+            count += 1
+    return count

@@ -1,0 +1,37 @@
+"""Reads the language files and builds the parser from them."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from signalfleet.domain.instruments.symbols import Symbols, build_symbols
+from signalfleet.domain.signals.lexicon import Lexicon, build_lexicon
+from signalfleet.domain.signals.parse import Parser
+
+
+def _mappings() -> list[Mapping[str, Any]]:
+    folder = resources.files("signalfleet").joinpath("data", "lexicon")
+    files = sorted(
+        (entry for entry in folder.iterdir() if entry.name.endswith(".toml")),
+        key=lambda entry: (entry.name != "en.toml", entry.name),
+    )
+    return [tomllib.loads(entry.read_text(encoding="utf-8")) for entry in files]
+
+
+def load_symbols() -> Symbols:
+    """Read `data/symbols.toml`."""
+    file = resources.files("signalfleet").joinpath("data", "symbols.toml")
+    return build_symbols(tomllib.loads(file.read_text(encoding="utf-8")))
+
+
+def load_lexicon() -> Lexicon:
+    """Read all files of `data/lexicon`, English first."""
+    return build_lexicon(_mappings())
+
+
+@cache
+def load_parser() -> Parser:
+    """Build the parser once; it holds no state of any message and may be shared."""
+    return Parser(lexicon=load_lexicon(), symbols=load_symbols())

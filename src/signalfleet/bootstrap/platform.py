@@ -1,0 +1,129 @@
+"""What every role stands on: clock, metrics, store, bus and keys, opened and closed together."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from signalfleet.adapters.nats.bus import NatsBus
+from signalfleet.adapters.nats.server import EmbeddedNats
+from signalfleet.adapters.secrets import FernetKeyService, SecureCredentialStore
+from signalfleet.adapters.sql import SqlStore, migrate
+from signalfleet.bootstrap.clock import SystemChance, SystemClock
+from signalfleet.bootstrap.settings import Settings
+from signalfleet.domain.ids import InstallationId
+from signalfleet.observability.metrics import PrometheusMetrics
+from signalfleet.ports.bus import Bus
+from signalfleet.ports.secrets import CredentialStore, Secret
+from signalfleet.ports.store import Store
+
+
+class ConfigurationError(Exception):
+    """The process must not start like this; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """Opened parts of one process. `nats` is the child server where we run our own."""
+
+    settings: Settings
+    clock: SystemClock
+    chance: SystemChance
+    metrics: PrometheusMetrics
+    store: Store
+    bus: Bus
+    credentials: CredentialStore | None
+    installation: InstallationId
+    nats: EmbeddedNats | None
+
+
+@asynccontextmanager
+async def open_platform(
+    settings: Settings, *, with_keys: bool = True, may_migrate: bool = True
+) -> AsyncIterator[Platform]:
+    """Open store, bus and keys in that order; close them in the reverse one."""
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        for directory in (settings.data_dir, settings.run_dir):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if may_migrate:
+            await asyncio.to_thread(migrate, settings.database)
+        store = await SqlStore.open(settings.database, cell=settings.cell)
+        stack.push_async_callback(store.aclose)
+        nats = await _own_nats(settings, clock, stack)
+        url = nats.url if nats is not None else settings.nats_url
+        token = nats.token if nats is not None else _nats_token(settings)
+        bus = await stack.enter_async_context(await NatsBus.connect(url, token, clock=clock))
+        yield Platform(
+            settings=settings,
+            clock=clock,
+            chance=SystemChance(),
+            metrics=PrometheusMetrics(),
+            store=store,
+            bus=bus,
+            credentials=_credentials(settings, store) if with_keys else None,
+            installation=await store.fleet.installation(),
+            nats=nats,
+        )
+
+
+async def _own_nats(
+    settings: Settings, clock: SystemClock, stack: AsyncExitStack
+) -> EmbeddedNats | None:
+    if settings.nats_url:
+        return None
+    return await stack.enter_async_context(
+        EmbeddedNats(
+            data_dir=settings.data_dir,
+            run_dir=settings.run_dir,
+            clock=clock,
+            program=settings.nats_server_bin,
+        )
+    )
+
+
+def _nats_token(settings: Settings) -> Secret | None:
+    token = settings.nats_token.get_secret_value()
+    return Secret(token) if token else None
+
+
+def _credentials(settings: Settings, store: Store) -> CredentialStore:
+    return SecureCredentialStore(store, FernetKeyService(Secret(encryption_key(settings))))
+
+
+def encryption_key(settings: Settings) -> str:
+    """Return the keys that wrap users' data keys; ConfigurationError says how to make one."""
+    if settings.encryption_key_file is not None:
+        path = settings.encryption_key_file
+        if not path.is_file():
+            raise ConfigurationError(f"ENCRYPTION_KEY_FILE {path} does not exist")
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            raise ConfigurationError(f"others may read {path}: run chmod 600 {path}")
+        return path.read_text(encoding="ascii").strip()
+    key = settings.encryption_key.get_secret_value()
+    if not key:
+        raise ConfigurationError(
+            "ENCRYPTION_KEY is not set. It protects Telegram sessions and broker tokens. "
+            "Make one with `signalfleet keys new` and keep it apart from the database."
+        )
+    return key
+
+
+def session_key(settings: Settings) -> bytes:
+    """Return the key that signs form tokens; made anew in development if none is set."""
+    key = settings.session_key.get_secret_value()
+    if key:
+        return key.encode()
+    if settings.is_production:
+        raise ConfigurationError("SESSION_KEY is not set: give it 32 or more random characters")
+    return _kept_key(settings.data_dir / "session.key")
+
+
+def _kept_key(path: Path) -> bytes:
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(48), encoding="ascii")
+    return path.read_bytes()

@@ -1,0 +1,116 @@
+"""Run a role until a signal asks it to stop, then stop in order and in a bounded time."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from signalfleet.bootstrap.platform import Platform, open_platform
+from signalfleet.bootstrap.settings import Settings
+from signalfleet.bootstrap.web import make_web_server, open_socket
+from signalfleet.bootstrap.worker import open_worker
+from signalfleet.bots.manager import UserBotManager
+from signalfleet.domain.ids import UserId
+
+log = structlog.get_logger()
+
+CAPACITY = "signalfleet_bot_capacity"
+GAUGES_EVERY_S = 5.0
+Ready = Callable[[str], Awaitable[None]]
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[asyncio.Event]:
+    """Give an event that SIGTERM and Ctrl+C set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    caught = (signal.SIGTERM, signal.SIGINT)
+    for number in caught:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)
+
+
+async def run_all_in_one(settings: Settings) -> None:
+    """Run pages and bots in one process, with a child NATS server unless NATS_URL is set."""
+    with stop_on_signals() as stop:
+        async with open_platform(settings) as platform:
+            await serve_all(platform, stop)
+
+
+async def serve_all(
+    platform: Platform,
+    stop: asyncio.Event,
+    *,
+    demo_user: UserId | None = None,
+    any_port: bool = False,
+    ready: Ready | None = None,
+) -> None:
+    """Run pages and bots over an open platform; `ready` gets the page's address."""
+    settings = platform.settings
+    bound = open_socket(settings.web_host, settings.web_port, any_port=any_port)
+    server = make_web_server(platform, bound, demo_user=demo_user)
+    async with open_worker(platform) as manager, asyncio.TaskGroup() as tasks:
+        watching = [
+            tasks.create_task(manager.run(), name="bots"),
+            tasks.create_task(_measure(platform, manager), name="measure"),
+        ]
+        if platform.nats is not None:
+            watching.append(tasks.create_task(platform.nats.watch(), name="nats"))
+        serving = tasks.create_task(server.serve(sockets=[bound]), name="web")
+        address = _address(bound.getsockname())
+        log.info("serving", address=address)
+        if ready is not None:
+            await ready(address)
+        await stop.wait()
+        log.info("stopping")
+        await manager.drain()
+        server.should_exit = True
+        await serving
+        for task in watching:
+            task.cancel()
+
+
+async def run_worker(settings: Settings) -> None:
+    """Run bots only. Needs NATS_URL: the pages are another process."""
+    with stop_on_signals() as stop:
+        async with (
+            open_platform(settings, may_migrate=False) as platform,
+            open_worker(platform) as manager,
+            asyncio.TaskGroup() as tasks,
+        ):
+            running = tasks.create_task(manager.run(), name="bots")
+            await stop.wait()
+            await manager.drain()
+            running.cancel()
+
+
+async def run_web(settings: Settings) -> None:
+    """Run pages only, without any key that opens credentials."""
+    with stop_on_signals() as stop:
+        async with open_platform(settings, with_keys=False, may_migrate=False) as platform:
+            bound = open_socket(settings.web_host, settings.web_port)
+            server = make_web_server(platform, bound)
+            async with asyncio.TaskGroup() as tasks:
+                serving = tasks.create_task(server.serve(sockets=[bound]), name="web")
+                log.info("serving", address=_address(bound.getsockname()))
+                await stop.wait()
+                server.should_exit = True
+                await serving
+
+
+async def _measure(platform: Platform, manager: UserBotManager) -> None:
+    platform.metrics.gauge(CAPACITY, platform.settings.max_bots_per_server)
+    while True:
+        platform.metrics.gauge("signalfleet_active_bots", len(manager.active_bots))
+        await asyncio.sleep(GAUGES_EVERY_S)
+
+
+def _address(name: tuple[object, ...]) -> str:
+    host, port = name[:2]
+    return f"http://{host}:{port}"

@@ -1,0 +1,227 @@
+"""UserBot: one user's listening, deciding and executing, as one tree of tasks."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from signalfleet.app.desk import AccountDesk
+from signalfleet.app.handle_message import HandleMessage
+from signalfleet.app.ingest_messages import IngestMessages
+from signalfleet.app.user_desk import UserDesk
+from signalfleet.bots.follow import AccountFollower
+from signalfleet.bots.services import BotServices
+from signalfleet.domain.ids import AccountId, ChannelId, MessageId, UserId
+from signalfleet.domain.signals.model import ChannelMessage
+from signalfleet.ports.bus import LiveEvent, WorkItem
+from signalfleet.ports.chat_source import ChatBatch, ChatSource, LinkHealth, WatchedChat
+from signalfleet.ports.errors import PortError, SignInRequiredError, TemporaryError
+from signalfleet.ports.store import CopyMode, StoredMessage
+
+log = structlog.get_logger()
+
+SWEEP: Final = timedelta(seconds=30)
+STATUS_CHECK: Final = timedelta(seconds=5)
+CLOSE_GRACE: Final = timedelta(seconds=3)
+DRAIN_GRACE: Final = timedelta(seconds=8)
+TRACKED: Final = 200
+
+
+class UserBot:
+    """One user's bot for one ownership of the user's slot. `run` lasts until it is cancelled.
+
+    Start and recovery after a crash are the same path: load, reconcile, listen.
+    """
+
+    def __init__(self, user: UserId, services: BotServices, epoch: int) -> None:
+        self.user = user
+        self.link: LinkHealth | None = None
+        self._services = services
+        self._store = services.store.user(user)
+        self._desk = UserDesk(
+            user=user,
+            installation=services.installation,
+            store=self._store,
+            epoch=epoch,
+            clock=services.clock,
+            metrics=services.metrics,
+            parser=services.parser,
+            settle_rules=services.settle_rules,
+        )
+        self._ingest = IngestMessages(self._desk)
+        self._handle = HandleMessage(self._desk)
+        self._followers: dict[AccountId, AccountFollower] = {}
+        self._source: ChatSource | None = None
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    async def run(self, running: asyncio.Event) -> None:
+        """Run until cancelled; set `running` when messages are being read.
+
+        Raises, in a group, SignInRequiredError when the user must act.
+        """
+        await self._load()
+        source = await self._open_source()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for account, follower in self._followers.items():
+                    tasks.create_task(follower.run(), name=f"broker:{account}:{self.user}")
+                tasks.create_task(self._decide(), name=f"decide:{self.user}")
+                tasks.create_task(self._sweep(), name=f"sweep:{self.user}")
+                tasks.create_task(self._watch_status(), name=f"status:{self.user}")
+                tasks.create_task(source.run(self), name=f"listen:{self.user}")
+                running.set()
+        finally:
+            await self._close(source)
+
+    async def drain(self) -> None:
+        """Decide nothing more and let what was sent settle, in a bounded time."""
+        self._stopping = True
+        try:
+            async with asyncio.timeout(DRAIN_GRACE.total_seconds()):
+                for follower in self._followers.values():
+                    await follower.dispatcher.drain()
+        except TimeoutError:
+            log.warning("drain_timed_out", user_id=self.user)
+
+    def wake(self) -> None:
+        """Look at the inbox: something may be unread."""
+        self._wake.set()
+
+    async def store(self, batch: ChatBatch) -> None:
+        """Take a batch from Telegram (port ChatSink)."""
+        keys = await self._ingest.run(batch)
+        for key in keys:
+            item = WorkItem(user=self.user, kind="msg", key=f"{key.chat}.{key.message}.{key.rev}")
+            await self._wake_by(item)
+
+    async def known_revision(self, chat: ChannelId, message: MessageId) -> ChannelMessage | None:
+        revisions = await self._store.inbox.revisions(chat, message)
+        kept = [r.message for r in revisions if r.deleted_at is None]
+        return kept[-1] if kept else None
+
+    async def link_changed(self, health: LinkHealth) -> None:
+        self.link = health
+        log.info("link_changed", state=health.state.value, reason=health.reason)
+        await self._tell("bot", {"link": health.state.value})
+
+    async def _load(self) -> None:
+        status = await self._store.bot.status()
+        self._desk.halted = status.halted
+        desks: dict[AccountId, AccountDesk] = {}
+        token = await self._services.credentials.get(self.user, "metaapi_token")
+        for account in await self._store.accounts.list():
+            broker = self._services.make_broker(account, token)
+            desks[account.account_id] = AccountDesk(account, broker, self._services.clock)
+        self._desk.accounts = desks
+        self._followers = {
+            account_id: AccountFollower(
+                self._desk, desk, self._services.look_interval, self._tell, self.wake
+            )
+            for account_id, desk in desks.items()
+        }
+
+    async def _open_source(self) -> ChatSource:
+        session = await self._services.credentials.get(self.user, "telegram_session")
+        if session is None:
+            raise SignInRequiredError("no Telegram session is stored", reason="never_signed_in")
+        source = self._services.make_chat_source(self.user, session)
+        await source.watch(await self._watched())
+        self._source = source
+        return source
+
+    async def _watched(self) -> list[WatchedChat]:
+        tracked = await self._tracked()
+        return [
+            WatchedChat(
+                chat=channel.chat,
+                kind=channel.kind,
+                access_hash=channel.access_hash,
+                title=channel.title,
+                checkpoint=channel.checkpoint,
+                seen_max=channel.seen_max,
+                pts_seen=channel.pts_seen,
+                tracked=tracked.get(channel.chat, ()),
+            )
+            for channel in await self._store.channels.list()
+            if channel.mode is not CopyMode.OFF
+        ]
+
+    async def _tracked(self) -> dict[ChannelId, tuple[MessageId, ...]]:
+        """Return the messages whose edits and deletions still matter, newest first."""
+        found: dict[ChannelId, tuple[MessageId, ...]] = {}
+        for record in await self._store.journal.recent_signals(limit=TRACKED):
+            found[record.chat] = (*found.get(record.chat, ()), record.message)
+        return found
+
+    async def _decide(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            # Without a look at the account nothing is known of what was sent before a restart.
+            if not all(desk.reconciled for desk in self._desk.accounts.values()):
+                continue
+            for stored in await self._store.inbox.unread():
+                if self._stopping:
+                    return
+                await self._decide_one(stored)
+
+    async def _decide_one(self, stored: StoredMessage) -> None:
+        key = stored.key
+        try:
+            handled = await self._handle.run(stored)
+        except PortError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one poisonous message must not stop the bot
+            log.exception("message_quarantined", chat=key.chat, message=key.message)
+            self._services.metrics.count("signalfleet_messages_quarantined_total")
+            await self._store.inbox.quarantine(key, type(error).__name__, self._desk.epoch)
+            return
+        for intent in handled.intents:
+            self._followers[intent.account].dispatcher.add([intent])
+        if not handled.must_wait:
+            await self._tell("signal", {"chat": key.chat, "message": key.message, "rev": key.rev})
+
+    async def _sweep(self) -> None:
+        """Find what a lost wake-up left unread."""
+        while True:
+            self._wake.set()
+            await self._services.clock.sleep(SWEEP)
+
+    async def _watch_status(self) -> None:
+        """Re-read the user's Stop: a lost event must not keep entries going."""
+        while True:
+            await self.refresh()
+            await self._services.clock.sleep(STATUS_CHECK)
+
+    async def refresh(self) -> None:
+        """Read the user's Stop and the watched channels again."""
+        status = await self._store.bot.status()
+        if status.halted != self._desk.halted:
+            self._desk.halted = status.halted
+            log.info("copying_stopped" if status.halted else "copying_resumed")
+            await self._tell("bot", {"halted": status.halted})
+
+    async def _wake_by(self, item: WorkItem) -> None:
+        if self._services.wake_by_bus:
+            try:
+                await self._services.bus.publish_work(item)
+            except TemporaryError:
+                log.warning("wake_up_lost", cause="bus")
+            else:
+                return
+        self.wake()
+
+    async def _tell(self, kind: str, payload: dict[str, object]) -> None:
+        await self._services.bus.publish_event(
+            LiveEvent(user=self.user, kind=kind, payload=payload)
+        )
+
+    async def _close(self, source: ChatSource) -> None:
+        """Close in a bounded time, also within a cancellation."""
+        try:
+            async with asyncio.timeout(CLOSE_GRACE.total_seconds()):
+                await source.aclose()
+        except TimeoutError:  # Letting it out would replace a cancellation under way.
+            log.warning("source_close_timed_out", user_id=self.user)

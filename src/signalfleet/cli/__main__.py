@@ -1,0 +1,3 @@
+from signalfleet.cli.main import main
+
+main()

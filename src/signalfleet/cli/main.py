@@ -1,0 +1,158 @@
+"""`signalfleet`: run it, try it, read messages with it, check it."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from signalfleet.bootstrap.platform import ConfigurationError
+from signalfleet.bootstrap.settings import Settings
+from signalfleet.cli import demo as demo_command
+from signalfleet.cli import doctor as doctor_command
+from signalfleet.cli import parse as parse_command
+from signalfleet.cli import replay as replay_command
+from signalfleet.observability.logs import set_up_logs
+from signalfleet.ports.errors import PortError
+
+app: Final = typer.Typer(
+    help="Copies trading signals from your Telegram channels to your MetaTrader 5 account.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+keys: Final = typer.Typer(help="Keys that protect stored credentials.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+class RoleName(StrEnum):
+    ALL_IN_ONE = "all-in-one"
+    SUPERVISOR = "supervisor"
+    WORKER = "worker"
+    WEB = "web"
+
+
+@app.command()
+def run(
+    role: Annotated[RoleName, typer.Option(help="What this process does.")] = RoleName.ALL_IN_ONE,
+) -> None:
+    """Run SignalFleet with the settings of the environment and of `.env`."""
+    from signalfleet.bootstrap import process, supervisor  # noqa: PLC0415 - slow to import
+
+    settings = _settings()
+    set_up_logs(as_json=settings.log_format == "json", level=settings.log_level)
+    starts = {
+        RoleName.ALL_IN_ONE: process.run_all_in_one,
+        RoleName.SUPERVISOR: supervisor.run_supervisor,
+        RoleName.WORKER: process.run_worker,
+        RoleName.WEB: process.run_web,
+    }
+    _run(starts[role](settings))
+
+
+@app.command()
+def demo(
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="No browser: prove it, print figures, exit.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="The page's port; a free one if taken.")] = 8080,
+    root: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
+    drill: Annotated[
+        bool, typer.Option("--drill", help="Short settle windows, for failure drills.")
+    ] = False,
+) -> None:
+    """Run the whole product offline against a simulated Telegram and MetaApi."""
+    if check:
+        _run(demo_command.run_check())
+    else:
+        _run(demo_command.run_demo(root, port=port, drill=drill))
+
+
+@app.command()
+def parse(
+    text: Annotated[
+        str | None, typer.Argument(help="The message; standard input if absent.")
+    ] = None,
+    *,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help='Lines {"id","text","context"} in, labels out.')
+    ] = False,
+    reply_to: Annotated[str | None, typer.Option(help="The text that it replies to.")] = None,
+) -> None:
+    """Show how a message is understood, and which words say so."""
+    if jsonl:
+        raise typer.Exit(parse_command.parse_lines(sys.stdin, sys.stdout))
+    parse_command.show(text if text is not None else sys.stdin.read(), reply_to)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="result.json of a Telegram Desktop export.")],
+    *,
+    limit: Annotated[int, typer.Option(help="Show at most this many messages.")] = 1000,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Read an exported channel and show what would have been done with each message."""
+    try:
+        replay_command.replay(file, limit=limit, as_json=as_json)
+    except (PortError, OSError) as error:
+        _fail(str(error))
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine and its settings, and say what to mend."""
+    raise typer.Exit(asyncio.run(doctor_command.examine()))
+
+
+@keys.command("new")
+def new_key() -> None:
+    """Print a new value for ENCRYPTION_KEY. Keep it apart from the database."""
+    from cryptography.fernet import Fernet  # noqa: PLC0415 - only this command needs it
+
+    typer.echo(Fernet.generate_key().decode())
+
+
+def main() -> None:
+    app()
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [
+            f"  {'.'.join(str(part) for part in item['loc']).upper() or 'settings'}: {item['msg']}"
+            for item in error.errors()
+        ]
+        _fail("These settings cannot be used:\n" + "\n".join(problems))
+
+
+def _run(work: Coroutine[object, object, int | None]) -> None:
+    """Run a command to its end; a known trouble is one sentence, not a traceback."""
+    try:
+        status = asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except (ConfigurationError, PortError, BaseExceptionGroup) as error:
+        known = _first(error)
+        if not isinstance(known, ConfigurationError | PortError):
+            raise
+        _fail(str(known))
+    raise typer.Exit(status or 0)
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(2)

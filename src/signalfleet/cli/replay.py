@@ -1,0 +1,66 @@
+"""`signalfleet replay`: a channel's export, message by message."""
+
+import json
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from signalfleet.adapters.telegram.export import ChannelExport, read_export
+from signalfleet.app.replay_channel import ReplayLine
+from signalfleet.app.replay_channel import replay as replay_channel
+from signalfleet.bootstrap.language import load_parser
+
+EXCERPT: Final = 60
+COLOURS: Final = {"copied": "green", "followed": "cyan", "skipped": "yellow", "held": "magenta"}
+
+
+def replay(file: Path, *, limit: int, as_json: bool) -> None:
+    """Read the export and print what would have been done."""
+    export = read_export(file.read_bytes())
+    lines = islice(replay_channel(export.messages, load_parser()), limit)
+    if as_json:
+        for line in lines:
+            print(json.dumps(_as_json(line), ensure_ascii=False))  # noqa: T201 - the result
+        return
+    _show(export, list(lines))
+
+
+def _as_json(line: ReplayLine) -> dict[str, object]:
+    return {
+        "message": line.message.message,
+        "posted_at": line.message.posted_at.isoformat(),
+        "outcome": line.outcome,
+        "reason": line.reason,
+        "understood": line.understood,
+    }
+
+
+def _show(export: ChannelExport, lines: list[ReplayLine]) -> None:
+    console = Console()
+    table = Table(title=Text(f"{export.title}: what would have been done"), title_justify="left")
+    for column in ("Message", "Posted (UTC)", "Text", "Outcome", "Understood or reason"):
+        table.add_column(column)
+    for line in lines:
+        text = " ".join(line.message.text.split())
+        table.add_row(
+            str(line.message.message),
+            line.message.posted_at.strftime("%Y-%m-%d %H:%M"),
+            Text(text[:EXCERPT] + ("..." if len(text) > EXCERPT else "")),
+            Text(line.outcome, style=COLOURS.get(line.outcome, "dim")),
+            Text(line.understood + (f" ({line.reason})" if line.reason else "")),
+        )
+    console.print(table)
+    counts = Counter(line.outcome for line in lines)
+    figures = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+    console.print(Text(f"{len(lines)} readings: {figures}."))
+    console.print(
+        Text(
+            "Prices, spread and your limits are not part of this: an entry that had moved away "
+            "by then would still have been refused."
+        )
+    )

@@ -1,0 +1,1 @@
+"""Users' tiers and quotas, and the life of a bot as a table of states."""

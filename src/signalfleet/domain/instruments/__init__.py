@@ -1,0 +1,1 @@
+"""What can be traded: canonical symbols, brokers' names for them, and an instrument's facts."""

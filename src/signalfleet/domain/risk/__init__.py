@@ -1,0 +1,1 @@
+"""How large a trade may be and which checks stand before it."""

@@ -1,0 +1,254 @@
+"""The guards before an entry: each looks at one rule and says value, limit and result."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from signalfleet.domain.instruments.model import Quote, Side
+from signalfleet.domain.money import Price
+from signalfleet.domain.risk.refusal import Check
+from signalfleet.domain.settings.resolve import Effective
+from signalfleet.domain.signals.model import Issue, PriceRange, Signal
+
+MAX_QUOTE_AGE: Final = timedelta(seconds=10)
+NEAR_SHARE: Final = Decimal("0.1")
+"""Two signals are the same idea if their levels differ by less of the stop distance."""
+HUNDRED: Final = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCopy:
+    """A copy on this account that still lives, or lately did."""
+
+    channel: int
+    message: int
+    symbol: str
+    side: Side
+    entry: PriceRange | None
+    stop: Price | None
+    risk: Decimal
+    decided_at: datetime
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gatekeeping:
+    """Facts of the account and of us that do not depend on prices."""
+
+    now: datetime
+    posted_at: datetime
+    halted: bool
+    trade_allowed: bool
+    investor: bool
+    connected: bool
+    unknown_entries: int
+    unknown_on_symbol: bool
+
+
+def check_account(facts: Gatekeeping) -> tuple[Check, ...]:
+    return (
+        _flag("copying", "stopped by you" if facts.halted else "on", not facts.halted, "halted"),
+        _flag("connection", _yes(facts.connected), facts.connected, "account_not_ready"),
+        _flag(
+            "trading allowed", _yes(facts.trade_allowed), facts.trade_allowed, "trading_disabled"
+        ),
+        _flag(
+            "password",
+            "investor" if facts.investor else "trading",
+            not facts.investor,
+            "investor_password",
+        ),
+        _flag(
+            "unknown outcomes",
+            str(facts.unknown_entries),
+            facts.unknown_entries < 3 and not facts.unknown_on_symbol,  # noqa: PLR2004 - F9 of the execution rules
+            "outcome_unknown",
+        ),
+    )
+
+
+def check_age(facts: Gatekeeping, effective: Effective) -> Check:
+    """Compare the message's age with the limit. Telegram's date has whole seconds."""
+    age = (facts.now - facts.posted_at).total_seconds()
+    limit = effective.rules.max_signal_age
+    return Check(
+        name="age",
+        value=f"{age:.1f} s",
+        limit=f"{limit} s",
+        source=effective.source("max_signal_age"),
+        passed=age <= float(limit) + 1,
+        code="too_old",
+    )
+
+
+def check_symbol(symbol: str, effective: Effective) -> Check:
+    blocked = symbol in effective.rules.symbols_blocked
+    return Check(
+        name="symbol",
+        value=symbol,
+        limit=", ".join(sorted(effective.rules.symbols_blocked)) or "none blocked",
+        source=effective.source("symbols_blocked"),
+        passed=not blocked,
+        code="symbol_blocked",
+    )
+
+
+def check_geometry(signal: Signal) -> Check:
+    """Refuse levels on the wrong side as they were said; the side is never guessed from them."""
+    for issue in (Issue.STOP_WRONG_SIDE, Issue.TARGET_WRONG_SIDE):
+        if issue in signal.issues:
+            return _flag("levels", issue.value, False, issue.value)  # noqa: FBT003 - passed
+    return _flag("levels", "on the right sides", True, "stop_wrong_side")  # noqa: FBT003
+
+
+def check_repeat(
+    signal: Signal, channel: int, copies: Sequence[OpenCopy], now: datetime, effective: Effective
+) -> Check:
+    """Find the same idea posted before by the same channel, unless this is said to be more."""
+    window = timedelta(minutes=float(effective.rules.duplicate_window))
+    same = None
+    if not signal.is_addition:
+        same = next(
+            (
+                copy
+                for copy in copies
+                if copy.channel == channel
+                and (copy.is_live or now - copy.decided_at <= window)
+                and _same_idea(signal, copy)
+            ),
+            None,
+        )
+    return Check(
+        name="repeat",
+        value="none" if same is None else f"message {same.message}",
+        limit=f"{effective.rules.duplicate_window} min",
+        source=effective.source("duplicate_window"),
+        passed=same is None,
+        code="repeat_of",
+    )
+
+
+def _same_idea(signal: Signal, copy: OpenCopy) -> bool:
+    if signal.symbol != copy.symbol or signal.side is not copy.side:
+        return False
+    if signal.stop is None or copy.stop is None:
+        return signal.stop is copy.stop
+    mine = signal.entry.low.value if signal.entry else signal.stop.value
+    theirs = copy.entry.low.value if copy.entry else copy.stop.value
+    distance = max(abs(mine - signal.stop.value), abs(theirs - copy.stop.value))
+    if signal.entry and copy.entry and abs(mine - theirs) > distance * NEAR_SHARE:
+        return False
+    return abs(signal.stop.value - copy.stop.value) <= distance * NEAR_SHARE
+
+
+def check_conflict(
+    symbol: str, side: Side, copies: Sequence[OpenCopy], effective: Effective
+) -> Check:
+    opposite = [c for c in copies if c.is_live and c.symbol == symbol and c.side is not side]
+    hedging = effective.rules.conflict.value == "hedge"
+    return Check(
+        name="opposite trade",
+        value=str(len(opposite)),
+        limit="allowed" if hedging else "0",
+        source=effective.source("conflict"),
+        passed=hedging or not opposite,
+        code="opposite_open",
+    )
+
+
+def check_counts(
+    symbol: str, copies: Sequence[OpenCopy], effective: Effective
+) -> tuple[Check, ...]:
+    live = [copy for copy in copies if copy.is_live]
+    here = sum(1 for copy in live if copy.symbol == symbol)
+    return (
+        _below("open trades", len(live), "max_open_trades", "max_open", effective),
+        _below("open in this symbol", here, "max_open_per_symbol", "symbol_open", effective),
+    )
+
+
+def check_quote(quote: Quote, now: datetime) -> Check:
+    age = now - quote.at
+    return Check(
+        name="quote age",
+        value=f"{age.total_seconds():.1f} s",
+        limit=f"{MAX_QUOTE_AGE.total_seconds():.0f} s",
+        source="product default",
+        passed=age <= MAX_QUOTE_AGE,
+        code="stale_quote",
+    )
+
+
+def check_spread(quote: Quote, stop: Price, side: Side, effective: Effective) -> Check:
+    distance = abs(quote.to_open(side).value - stop.value)
+    share = quote.spread / distance if distance else Decimal(1)
+    return Check(
+        name="spread",
+        value=f"{share * HUNDRED:.1f} % of the stop distance",
+        limit=f"{effective.rules.max_spread * HUNDRED:.0f} %",
+        source=effective.source("max_spread"),
+        passed=share <= effective.rules.max_spread,
+        code="spread",
+    )
+
+
+def check_reward(entry: Price, stop: Price, target: Price | None, effective: Effective) -> Check:
+    """See that enough is left to the first target, in multiples of the risk."""
+    risk = abs(entry.value - stop.value)
+    left = abs(target.value - entry.value) / risk if target and risk else None
+    return Check(
+        name="reward left",
+        value="open target" if left is None else f"{left:.2f} R",
+        limit=f"{effective.rules.min_r_left} R",
+        source=effective.source("min_r_left"),
+        passed=left is None or left >= effective.rules.min_r_left,
+        code="r_left",
+    )
+
+
+def check_open_risk(
+    new_risk: Decimal, balance: Decimal, copies: Sequence[OpenCopy], effective: Effective
+) -> Check:
+    total = sum((copy.risk for copy in copies if copy.is_live), new_risk)
+    percent = total / balance * HUNDRED if balance > 0 else HUNDRED
+    return Check(
+        name="open risk",
+        value=f"{percent:.2f} %",
+        limit=f"{effective.rules.max_open_risk_percent} %",
+        source=effective.source("max_open_risk_percent"),
+        passed=percent <= effective.rules.max_open_risk_percent,
+        code="open_risk",
+    )
+
+
+def check_margin(needed: Decimal, free: Decimal) -> Check:
+    return Check(
+        name="margin",
+        value=f"{needed:.2f}",
+        limit=f"{free:.2f} free",
+        source="your account",
+        passed=needed <= free,
+        code="margin",
+    )
+
+
+def _below(name: str, count: int, key: str, code: str, effective: Effective) -> Check:
+    limit = getattr(effective.rules, key)
+    return Check(
+        name=name,
+        value=str(count),
+        limit=f"{limit:f}",
+        source=effective.source(key),
+        passed=count < limit,
+        code=code,
+    )
+
+
+def _flag(name: str, value: str, passed: bool, code: str) -> Check:  # noqa: FBT001 - a check's result
+    return Check(name=name, value=value, limit="", source="", passed=passed, code=code)
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001 - a word for a fact
+    return "yes" if value else "no"

@@ -1,0 +1,162 @@
+"""Settle what the numbers of a block are worth: separators, shorthand and magnitude."""
+
+from decimal import Decimal
+from typing import Final
+
+from signalfleet.domain.signals.blocks import Block, Level
+from signalfleet.domain.signals.facts import Item
+from signalfleet.domain.signals.numbers import Band, expand, fits, in_band, near, readings
+
+THOUSAND: Final = Decimal(1000)
+SHORTHAND_COST: Final = 5
+MAGNITUDE_COST: Final = 10
+
+
+class Placed:
+    """One settled level: its value, or None for an open target."""
+
+    __slots__ = ("index", "item", "joiner", "leg", "value")
+
+    def __init__(self, value: Decimal | None, level: Level, joiner: str) -> None:
+        self.value = value
+        self.item = level.item
+        self.index = level.index
+        self.joiner = joiner
+        self.leg = level.leg
+
+
+class Settled:
+    """The levels of one block as numbers."""
+
+    __slots__ = ("doubt", "entries", "penalty", "stop_pips", "stops", "target_pips", "targets")
+
+    def __init__(self) -> None:
+        self.entries: list[Placed] = []
+        self.stops: list[Placed] = []
+        self.targets: list[Placed] = []
+        self.stop_pips: list[Item] = []
+        self.target_pips: list[Item] = []
+        self.penalty = 0
+        self.doubt = False
+
+
+def settle(block: Block, band: Band | None, anchors: tuple[Decimal, ...] = ()) -> Settled:
+    """Give every level of a block its value; `anchors` are prices known from the context."""
+    settled = Settled()
+    sign = block.side.sign if block.side is not None else 0
+    groups = (
+        (_split(block.entries), settled.entries, 0),
+        (_split(block.stops), settled.stops, -sign),
+        (_split(block.targets), settled.targets, sign),
+    )
+    anchor = _anchor([level for levels, _, _ in groups for level in levels], band, anchors)
+    for levels, placed, side in groups:
+        for level in levels:
+            item = level.item
+            if item is None:
+                placed.append(Placed(None, level, level.joiner))
+                continue
+            if item.unit == "pips":
+                if placed is settled.stops:
+                    settled.stop_pips.append(item)
+                elif placed is settled.targets:
+                    settled.target_pips.append(item)
+                continue
+            value = _value(item, band, anchor, side, settled)
+            if value is None or value <= 0:
+                continue
+            placed.append(Placed(value, level, level.joiner))
+    return settled
+
+
+def _split(levels: list[Level]) -> list[Level]:
+    """Take "2455,2460,2470" apart: commas between full prices only separate them."""
+    made: list[Level] = []
+    for level in levels:
+        item = level.item
+        if item is None or "," not in item.value:
+            made.append(level)
+            continue
+        parts = item.value.split(",")
+        full = all("." in part or len(part) > 3 for part in parts)
+        same = len({len(part.partition(".")[0]) for part in parts}) == 1
+        if readings(item.value) and not (full and same and len(parts[0]) > 3):
+            made.append(level)
+            continue
+        for number, part in enumerate(parts):
+            piece = Item(item.role, part, item.start, item.end, item.line, item.clause, False)
+            piece.unit = item.unit
+            made.append(
+                Level(piece, level.joiner if not number else "comma", level.index, level.leg)
+            )
+    return made
+
+
+def _options(item: Item) -> tuple[Decimal, ...]:
+    options = readings(item.value)
+    if item.unit == "thousand":
+        return tuple(value * THOUSAND for value in options)
+    return options
+
+
+def _anchor(
+    levels: list[Level], band: Band | None, anchors: tuple[Decimal, ...]
+) -> Decimal | None:
+    """Choose the full price that completes the short ones."""
+    if band is None:
+        values = [
+            options[0]
+            for level in levels
+            if level.item is not None and level.item.unit != "pips"
+            for options in (_options(level.item),)
+            if options and options[0] > 0
+        ]
+        # Without a known size the longest number is the full one.
+        return max(values, key=lambda value: len(value.as_tuple().digits), default=None) or (
+            anchors[0] if anchors else None
+        )
+    for level in levels:
+        if level.item is None or level.item.unit == "pips":
+            continue
+        value = in_band(_options(level.item), band)
+        if value is not None:
+            return value
+    return anchors[0] if anchors else None
+
+
+def _value(
+    item: Item, band: Band | None, anchor: Decimal | None, side: int, settled: Settled
+) -> Decimal | None:
+    options = _options(item)
+    if not options:
+        return None
+    chosen = in_band(options, band)
+    if len(options) > 1:
+        fitting = [value for value in options if fits(value, band)]
+        if len(fitting) > 1 and anchor is not None:
+            fitting = [value for value in fitting if near(value, anchor)] or fitting
+        if len(fitting) == 1:
+            chosen = fitting[0]
+            settled.penalty = max(settled.penalty, MAGNITUDE_COST)
+        elif len(fitting) > 1:
+            settled.doubt = True
+    if chosen is not None and (anchor is None or near(chosen, anchor)):
+        return chosen
+    raw = item.value
+    if item.is_glued and "." in raw and not item.unit:
+        # "TP1.4120" may be the first target at 4120.
+        tail = raw.partition(".")[2]
+        value = in_band(readings(tail), band) if tail and band is not None else None
+        if value is not None and (anchor is None or near(value, anchor)):
+            return value
+    if anchor is not None and options[0] > 0:
+        value = expand(raw, str(anchor), side)
+        if value is not None and near(value, anchor):
+            settled.penalty = max(settled.penalty, SHORTHAND_COST)
+            return value
+    return chosen if chosen is not None else options[0]
+
+
+def price_of(item: Item, band: Band | None, anchor: Decimal | None, side: int) -> Decimal | None:
+    """Give one number outside a block its value."""
+    return _value(item, band, anchor, side, Settled())

@@ -1,0 +1,209 @@
+"""Words and their roles, in all languages at once, as a tree of tokens."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from signalfleet.domain.errors import DomainError
+from signalfleet.domain.instruments.symbols import PAIR_LETTERS, Symbols
+from signalfleet.domain.signals import text
+
+ROLES: Final = frozenset(
+    "buy sell buy_loose sell_loose now limit stop_order above below breaks better entry zone stop "
+    "target pips lots risk leverage r_unit break_even close close_loose half part part_loose cancel pending "
+    "hit all first second third again add same open_target none_word move remove widen trail old "
+    "secure invalid rest position hold half_size ignore symbol_word direction filler opened "
+    "modified closed levels_word until at_word current percent_word profit level_noun layer "
+    "run".split()
+)
+MOODS: Final = frozenset(
+    "negation question past future conditional optional confirmation pre_alert example advert "
+    "recap other_market news wish later".split()
+)
+MIN_TYPO: Final = 5
+MIN_TYPO_TWO: Final = 9
+TYPO_ROLES: Final = frozenset({"stop", "target", "entry"})
+GLUE: Final = frozenset("/-._")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One language's meaning of a phrase; a weak one needs other words of that language."""
+
+    role: str
+    language: str
+    value: str = ""
+    is_weak: bool = False
+
+
+class Leaf:
+    """The end of a phrase: its settled meaning, or the claims to choose from."""
+
+    __slots__ = ("claims", "is_contested", "languages", "role", "value")
+
+    def __init__(self, claims: tuple[Claim, ...]) -> None:
+        self.claims = claims
+        strong = [claim for claim in claims if not claim.is_weak]
+        meanings = {(claim.role, claim.value) for claim in claims}
+        self.is_contested = len(meanings) > 1 or not strong
+        best = (strong or list(claims))[0]
+        self.role = best.role
+        self.value = best.value
+        self.languages = frozenset(claim.language for claim in strong if claim.language)
+
+    def settle(self, evidence: Mapping[str, int]) -> tuple[str, str] | None:
+        """Choose by the languages of the other words; None when nobody's claim holds."""
+        best: Claim | None = None
+        best_score = -1.0
+        for claim in self.claims:
+            heard = evidence.get(claim.language, 0)
+            if claim.is_weak and not heard:
+                continue
+            score = heard + (0.5 if claim.language in {"en", ""} else 0)
+            if score > best_score:
+                best, best_score = claim, score
+        return (best.role, best.value) if best else None
+
+
+Node = dict[str, Any]
+"""Next token -> node; the key "" holds the leaf of a phrase that ends here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lexicon:
+    """The phrase tree, the table of misspelt label words, and the version of the files."""
+
+    root: Node
+    typos: Mapping[str, str]
+    version: str
+    languages: tuple[str, ...]
+
+    def correct(self, word: str) -> str | None:
+        """Return the label word that a word most likely misspells."""
+        found = self.typos.get(word)
+        if found is not None:
+            return found
+        for at in range(len(word)):
+            found = self.typos.get(word[:at] + word[at + 1 :])
+            if found is not None and abs(len(found) - len(word)) <= 1:
+                return found
+        return None
+
+
+def phrase_tokens(phrase: str) -> list[str]:
+    """Cut a phrase as a message is cut; separators between its words are not part of it."""
+    return [
+        piece
+        for kind, piece, _, _ in text.tokens(text.fold(phrase))
+        if kind in (text.WORD, text.NUMBER) or piece in {"&", "@", "%", "$", "'"}
+    ]
+
+
+def build_lexicon(mappings: Iterable[Mapping[str, Any]]) -> Lexicon:
+    """Build the lexicon from the contents of the language files, English first."""
+    claims: dict[tuple[str, ...], list[Claim]] = {}
+    versions: list[str] = []
+    languages: list[str] = []
+    for mapping in mappings:
+        language = mapping["language"]
+        languages.append(language)
+        versions.append(f"{language}{mapping['version']}")
+        weak = {tuple(phrase_tokens(word)) for word in mapping.get("weak", {}).get("words", ())}
+        for section, allowed in (("roles", ROLES), ("moods", MOODS)):
+            for role, phrases in mapping.get(section, {}).items():
+                if role not in allowed:
+                    raise DomainError(f"{language}: {role!r} is no role; see adding-a-language.md")
+                _claim_all(claims, phrases, Claim(role=role, language=language), weak)
+        for symbol, phrases in mapping.get("symbols", {}).items():
+            _claim_all(
+                claims, phrases, Claim(role="symbol", value=symbol, language=language), weak
+            )
+    root: Node = {}
+    for key, found in claims.items():
+        _plant(root, key, found)
+    return Lexicon(
+        root=root, typos=_typo_table(claims), version="-".join(versions), languages=tuple(languages)
+    )
+
+
+def _claim_all(
+    claims: dict[tuple[str, ...], list[Claim]],
+    phrases: Iterable[str],
+    claim: Claim,
+    weak: set[tuple[str, ...]],
+) -> None:
+    for phrase in phrases:
+        key = tuple(phrase_tokens(phrase))
+        if not key:
+            raise DomainError(f"{claim.language}: the phrase {phrase!r} holds no word")
+        if key in weak:
+            made = Claim(
+                role=claim.role, language=claim.language, value=claim.value, is_weak=True
+            )
+        else:
+            made = claim
+        held = claims.setdefault(key, [])
+        # Within one language the first role wins: what a word is comes before its mood.
+        if not any(made.language == old.language for old in held):
+            held.append(made)
+
+
+def _plant(root: Node, key: tuple[str, ...], claims: list[Claim]) -> None:
+    node = root
+    for piece in key:
+        node = node.setdefault(piece, {})
+    old: Leaf | None = node.get("")
+    node[""] = Leaf((old.claims if old else ()) + tuple(claims))
+
+
+def _typo_table(claims: Mapping[tuple[str, ...], list[Claim]]) -> dict[str, str]:
+    """Map label words without one letter to the word, so a lookup costs no distance."""
+    known = {piece for key in claims for piece in key}
+    table: dict[str, str] = {}
+    for key, found in claims.items():
+        if not any(claim.role in TYPO_ROLES for claim in found):
+            continue
+        for piece in key:
+            if len(piece) < MIN_TYPO or not piece.isascii() or not piece.isalpha():
+                continue
+            forms = {piece[:at] + piece[at + 1 :] for at in range(len(piece))}
+            if len(piece) >= MIN_TYPO_TWO:
+                forms |= {form[:at] + form[at + 1 :] for form in forms for at in range(len(form))}
+            for form in forms:
+                if form not in known:
+                    table.setdefault(form, piece)
+            table.setdefault(piece, piece)
+    return table
+
+
+def with_symbols(lexicon: Lexicon, symbols: Symbols) -> Node:
+    """Return a tree that knows the lexicon's phrases and the names of all symbols."""
+    root = _copied(lexicon.root)
+    for name, facts in symbols.facts.items():
+        claim = Claim(role="symbol", language="", value=name)
+        keys = {tuple(phrase_tokens(alias)) for alias in facts.aliases}
+        keys.add(tuple(phrase_tokens(name)))
+        lower = name.lower()
+        if lower.isalpha() and len(lower) >= PAIR_LETTERS and lower.endswith("usd"):
+            keys |= {(lower[:-3], quote) for quote in ("usd", "usdt", "usdc")}
+        if lower.isalpha() and len(lower) == PAIR_LETTERS:
+            keys.add((lower[:3], lower[3:]))
+        for key in keys:
+            if key:
+                _plant(root, key, [claim])
+    return root
+
+
+def _copied(node: Node) -> Node:
+    # An explicit stack: phrase depth is data, and data never decides about recursion.
+    root: Node = {}
+    stack = [(node, root)]
+    while stack:
+        source, copy = stack.pop()
+        for key, child in source.items():
+            if key == "":
+                copy[key] = child
+            else:
+                copy[key] = {}
+                stack.append((child, copy[key]))
+    return root

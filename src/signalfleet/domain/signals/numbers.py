@@ -1,0 +1,107 @@
+"""Read numbers as people write prices: separators, two readings, shorthand, magnitude."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+MAX_DIGITS: Final = 12
+GROUP: Final = 3
+THOUSAND: Final = Decimal(1000)
+
+Band = tuple[Decimal, Decimal]
+
+
+def readings(raw: str) -> tuple[Decimal, ...]:
+    """Give what a number may mean, most usual first; empty when it is no price at all."""
+    if len(raw) > MAX_DIGITS + 4:
+        return ()
+    plain = raw.replace("'", "").replace("\xa0", "")
+    if sum(map(str.isdigit, plain)) > MAX_DIGITS:
+        return ()
+    commas, dots = plain.count(","), plain.count(".")
+    if not commas:
+        if not dots:
+            return (Decimal(plain),)
+        if dots == 1:
+            return _one_mark(plain, ".")
+        return _many(plain, ".")
+    if not dots:
+        if commas == 1:
+            return _one_mark(plain, ",")
+        return _many(plain, ",")
+    return _both(plain)
+
+
+def _one_mark(plain: str, mark: str) -> tuple[Decimal, ...]:
+    whole, _, tail = plain.partition(mark)
+    as_decimal = Decimal(f"{whole}.{tail}")
+    if len(tail) != GROUP or len(whole) > GROUP or whole.startswith("0"):
+        return (as_decimal,)
+    as_group = Decimal(whole + tail)
+    return (as_group, as_decimal) if mark == "," else (as_decimal, as_group)
+
+
+def _many(plain: str, mark: str) -> tuple[Decimal, ...]:
+    parts = plain.split(mark)
+    if any(len(part) != GROUP for part in parts[1:-1]) or len(parts[0]) > GROUP:
+        return ()
+    if len(parts[-1]) == GROUP:
+        return (Decimal("".join(parts)),)
+    return (Decimal("".join(parts[:-1]) + "." + parts[-1]),)
+
+
+def _both(plain: str) -> tuple[Decimal, ...]:
+    decimal_mark = "," if plain.rfind(",") > plain.rfind(".") else "."
+    other = "." if decimal_mark == "," else ","
+    if plain.count(decimal_mark) > 1:
+        return ()
+    whole, _, tail = plain.partition(decimal_mark)
+    groups = whole.split(other)
+    if len(groups[0]) > GROUP or any(len(part) != GROUP for part in groups[1:]):
+        return ()
+    return (Decimal("".join(groups) + "." + tail),)
+
+
+def fits(value: Decimal, band: Band | None) -> bool:
+    return band is None or band[0] <= value <= band[1]
+
+
+def in_band(options: Iterable[Decimal], band: Band | None) -> Decimal | None:
+    """Return the first reading whose size is that of the instrument."""
+    for value in options:
+        if band is None or band[0] <= value <= band[1]:
+            return value
+    return None
+
+
+def near(value: Decimal, anchor: Decimal) -> bool:
+    """Tell whether two levels can belong to one trade: within a fifth of each other."""
+    return abs(value - anchor) * 5 <= anchor
+
+
+def expand(raw: str, anchor: str, side: int) -> Decimal | None:
+    """Complete a level of which only the last digits are written, from a full price.
+
+    `side` is 1 if the level lies above the anchor, -1 below, 0 unknown: of the candidates with the
+    same, next and previous leading digits the nearest one on that side is meant.
+    """
+    digits = raw.replace(".", "")
+    full = anchor.replace(".", "").replace(",", "")
+    if not digits.isdigit() or not full.isdigit() or len(digits) >= len(full):
+        return None
+    places = len(anchor) - anchor.index(".") - 1 if "." in anchor else 0
+    if "." in raw:
+        # "44.5" after "2350" keeps its own decimals.
+        whole, _, tail = raw.partition(".")
+        base = anchor.partition(".")[0].replace(",", "")
+        if len(whole) >= len(base):
+            return None
+        digits, full, places = whole + tail, base + "0" * len(tail), len(tail)
+    step = 10 ** len(digits)
+    start = int(full)
+    lead = start // step
+    options = [lead * step + int(digits) + move * step for move in (0, 1, -1)]
+    if side:
+        options = [value for value in options if (value - start) * side > 0] or options
+    best = min(options, key=lambda value: abs(value - start))
+    return Decimal(best).scaleb(-places) if best > 0 else None

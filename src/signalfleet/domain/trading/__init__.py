@@ -1,0 +1,1 @@
+"""Plans, intents and the life of orders and trades, decided without acting."""

@@ -1,0 +1,262 @@
+"""What a follow-up does to each leg of the signal that it speaks of."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+
+from signalfleet.domain.instruments.model import Instrument, Quote
+from signalfleet.domain.instruments.pips import default_pip_size
+from signalfleet.domain.money import Lots, Price
+from signalfleet.domain.settings.catalogue import FollowUps, Rules
+from signalfleet.domain.signals.model import (
+    Action,
+    BreakEven,
+    CancelPending,
+    Close,
+    ClosePart,
+    EntryOffset,
+    MoveEntry,
+    MoveStop,
+    MoveTarget,
+    SetTargets,
+    StopPlace,
+    TpRef,
+    Trail,
+)
+from signalfleet.domain.trading.intents import (
+    AmendLeg,
+    CancelLeg,
+    CloseLeg,
+    Command,
+    ProtectLeg,
+    ReduceLeg,
+)
+from signalfleet.domain.trading.records import Trade, TradeState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegCommand:
+    """What to send for one trade; `text` says it for the trace."""
+
+    trade: Trade
+    command: Command
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegNote:
+    """Why a trade is left as it is; `code` as in refusals."""
+
+    trade: Trade
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpQuestion:
+    """`trades` are the live legs of one signal on one account; `canonical` is its symbol."""
+
+    action: Action
+    trades: Sequence[Trade]
+    targets: Sequence[Price | None]
+    canonical: str
+    instrument: Instrument
+    quote: Quote
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpPlan:
+    commands: tuple[LegCommand, ...] = ()
+    notes: tuple[LegNote, ...] = ()
+    refusal: str | None = None
+
+
+def plan_follow_up(question: FollowUpQuestion) -> FollowUpPlan:
+    """Decide for each live leg; nothing here raises risk unless the rules allow it."""
+    if question.rules.follow_ups is FollowUps.NONE:
+        return FollowUpPlan(refusal="follow_ups_off")
+    open_legs = [t for t in question.trades if t.state is TradeState.OPEN]
+    pending = [t for t in question.trades if t.state is TradeState.PENDING]
+    if not open_legs and not pending:
+        return FollowUpPlan(refusal="no_open_trade")
+    match question.action:
+        case BreakEven(price=price):
+            return _collect(_break_even(question, leg, price) for leg in open_legs)
+        case MoveStop(to=place):
+            return _collect(_move_stop(question, leg, place) for leg in [*open_legs, *pending])
+        case MoveTarget(index=index, price=price):
+            return _move_targets(question, _one_target(question, index, price))
+        case SetTargets(prices=prices):
+            return _move_targets(question, dict(enumerate(prices, start=1)))
+        case MoveEntry(entry=entry):
+            return _collect(
+                _command(t, _amended(t, entry.high if t.side.sign > 0 else entry.low), "move order")
+                for t in pending
+            )
+        case Close():
+            closes = [_command(leg, CloseLeg(), "close") for leg in open_legs]
+            cancels = [_command(leg, CancelLeg(), "cancel order") for leg in pending]
+            return FollowUpPlan(commands=(*closes, *cancels))
+        case ClosePart(fraction=fraction, leg=number):
+            return _close_part(question, open_legs, fraction, number)
+        case CancelPending():
+            if not pending:
+                return FollowUpPlan(refusal="nothing_pending")
+            return _collect(_command(leg, CancelLeg(), "cancel order") for leg in pending)
+
+
+def _command(trade: Trade, command: Command, text: str) -> LegCommand:
+    return LegCommand(trade=trade, command=command, text=text)
+
+
+def _collect(items: Iterable[LegCommand | LegNote]) -> FollowUpPlan:
+    found = list(items)
+    return FollowUpPlan(
+        commands=tuple(item for item in found if isinstance(item, LegCommand)),
+        notes=tuple(item for item in found if isinstance(item, LegNote)),
+    )
+
+
+def _amended(trade: Trade, price: Price) -> AmendLeg:
+    return AmendLeg(price=price, stop_loss=trade.stop_loss, take_profit=trade.take_profit)
+
+
+def _break_even(
+    question: FollowUpQuestion, trade: Trade, price: Price | None
+) -> LegCommand | LegNote:
+    if trade.open_price is None:
+        return LegNote(trade=trade, code="open_price_unknown", text="the fill is not known yet")
+    sign = trade.side.sign
+    pip = question.instrument.pip_size or default_pip_size(question.canonical)
+    offset = question.rules.break_even_offset * pip * sign
+    wanted = price or Price(trade.open_price.value + offset)
+    return _set_stop(question, trade, wanted.rounded(question.instrument.tick_size), "break-even")
+
+
+def _move_stop(question: FollowUpQuestion, trade: Trade, place: StopPlace) -> LegCommand | LegNote:
+    wanted = _stop_price(question, trade, place)
+    if isinstance(wanted, LegNote):
+        return wanted
+    return _set_stop(question, trade, wanted.rounded(question.instrument.tick_size), "move stop")
+
+
+def _stop_price(question: FollowUpQuestion, trade: Trade, place: StopPlace) -> Price | LegNote:
+    match place:
+        case Price():
+            return place
+        case TpRef(index=index, price=price):
+            known = question.targets[index - 1] if 0 < index <= len(question.targets) else None
+            return price or known or LegNote(trade=trade, code="target_unknown", text=f"TP{index}")
+        case EntryOffset(pips=pips):
+            if trade.open_price is None:
+                return LegNote(trade=trade, code="open_price_unknown", text="not filled yet")
+            pip = question.instrument.pip_size or default_pip_size(question.canonical)
+            return Price(trade.open_price.value + pips * pip * trade.side.sign)
+        case Trail():
+            return LegNote(trade=trade, code="trailing_not_offered", text="trailing stop")
+
+
+def _set_stop(
+    question: FollowUpQuestion, trade: Trade, wanted: Price, text: str
+) -> LegCommand | LegNote:
+    sign = trade.side.sign
+    if trade.stop_loss == wanted:
+        return LegNote(trade=trade, code="already_so", text=f"the stop is at {wanted}")
+    is_wider = trade.stop_loss is not None and (wanted.value - trade.stop_loss.value) * sign < 0
+    if is_wider:
+        if text == "break-even":
+            return LegNote(trade=trade, code="already_so", text=f"the stop is past {wanted}")
+        if not question.rules.allow_wider_stop:
+            return LegNote(trade=trade, code="wider_stop", text=f"{trade.stop_loss} to {wanted}")
+    if trade.state is TradeState.PENDING:
+        return LegNote(trade=trade, code="order_not_filled", text="the order is still pending")
+    now = question.quote.to_close(trade.side)
+    room = question.instrument.stops_level * question.instrument.point
+    if (now.value - wanted.value) * sign <= room:
+        return LegNote(trade=trade, code="late_stop", text=f"price {now}, stop {wanted}")
+    command = ProtectLeg(stop_loss=wanted, take_profit=trade.take_profit)
+    return _command(trade, command, f"{text}: {trade.stop_loss} to {wanted}")
+
+
+def _one_target(
+    question: FollowUpQuestion, index: int | None, price: Price | None
+) -> dict[int, Price | None]:
+    last = max((trade.leg for trade in question.trades), default=1)
+    return {index if index is not None else last: price}
+
+
+def _move_targets(question: FollowUpQuestion, wanted: dict[int, Price | None]) -> FollowUpPlan:
+    """Set targets by leg; a leg beyond the list keeps its own."""
+    found: list[LegCommand | LegNote] = []
+    for trade in question.trades:
+        if trade.leg not in wanted or not trade.state.is_live:
+            continue
+        price = wanted[trade.leg]
+        target = price.rounded(question.instrument.tick_size) if price else None
+        found.append(_set_target(question, trade, target))
+    if not found:
+        return FollowUpPlan(refusal="no_such_target")
+    return _collect(found)
+
+
+def _set_target(
+    question: FollowUpQuestion, trade: Trade, target: Price | None
+) -> LegCommand | LegNote:
+    if trade.take_profit == target:
+        return LegNote(trade=trade, code="already_so", text=f"the target is {target}")
+    if trade.state is TradeState.PENDING:
+        return LegNote(trade=trade, code="order_not_filled", text="the order is still pending")
+    now = question.quote.to_close(trade.side)
+    if target is not None and (target.value - now.value) * trade.side.sign <= 0:
+        return _command(trade, CloseLeg(), f"target {target} is passed at {now}: close")
+    command = ProtectLeg(stop_loss=trade.stop_loss, take_profit=target)
+    return _command(trade, command, f"move target: {trade.take_profit} to {target}")
+
+
+def _close_part(
+    question: FollowUpQuestion,
+    legs: Sequence[Trade],
+    fraction: Decimal | None,
+    number: int | None,
+) -> FollowUpPlan:
+    """Close whole legs nearest to their target first, then a part of the next one.
+
+    Something stays open whatever the rounding, and at least one step is closed.
+    """
+    if not legs:
+        return FollowUpPlan(refusal="no_open_trade")
+    if number is not None:
+        chosen = [leg for leg in legs if leg.leg == number]
+        if not chosen:
+            return FollowUpPlan(refusal="no_such_leg")
+        return FollowUpPlan(commands=tuple(_command(t, CloseLeg(), "close leg") for t in chosen))
+    share = fraction if fraction is not None else question.rules.partial_default
+    step = question.instrument.lot_step
+    total = sum((leg.volume_open.value for leg in legs), Decimal(0))
+    to_close = Lots(total * share).floor_to(step).value or step
+    if to_close >= total:
+        return FollowUpPlan(refusal="below_one_step")
+    commands: list[LegCommand] = []
+    for leg in sorted(legs, key=lambda item: item.leg):
+        if to_close <= 0:
+            break
+        volume = leg.volume_open.value
+        if volume <= to_close:
+            commands.append(_command(leg, CloseLeg(), f"close {volume} lots"))
+            to_close -= volume
+            continue
+        remaining = _keep(volume - to_close, question.instrument)
+        if remaining < volume:
+            text = f"close {volume - remaining} of {volume} lots"
+            commands.append(_command(leg, ReduceLeg(remaining=Lots(remaining)), text))
+        to_close = Decimal(0)
+    if not commands:
+        return FollowUpPlan(refusal="below_one_step")
+    return FollowUpPlan(commands=tuple(commands))
+
+
+def _keep(remaining: Decimal, instrument: Instrument) -> Decimal:
+    """Return what stays open of a leg: whole steps, never less than the smallest order."""
+    steps = (remaining / instrument.lot_step).to_integral_value(ROUND_DOWN)
+    return max(steps * instrument.lot_step, instrument.min_lots.value)

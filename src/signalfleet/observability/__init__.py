@@ -1,0 +1,1 @@
+"""Log set-up and the catalogue of metrics. No business rules."""

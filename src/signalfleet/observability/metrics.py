@@ -1,0 +1,74 @@
+"""Every metric by name, and the registry that they are printed from."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+COUNTERS: Final[dict[str, tuple[str, Sequence[str]]]] = {
+    "signalfleet_signals_total": ("Messages by end state.", ("outcome", "reason")),
+    "signalfleet_intents_total": ("Intents by end state.", ("lane", "action", "state")),
+    "signalfleet_duplicate_deliveries_total": ("Deliveries of known content.", ()),
+    "signalfleet_contradictions_total": ("Events that must not happen.", ("kind",)),
+    "signalfleet_duplicate_fills_total": ("Trades found with two positions.", ()),
+    "signalfleet_broker_rejections_total": ("Requests the broker refused.", ("code",)),
+    "signalfleet_broker_not_sent_total": ("Requests that never left.", ("reason",)),
+    "signalfleet_messages_quarantined_total": ("Messages that broke the reading.", ()),
+    "signalfleet_bot_starts_total": ("Bots that began to read.", ()),
+    "signalfleet_bot_crashes_total": ("Bots that ended by an unexpected error.", ()),
+    "signalfleet_metaapi_responses_total": ("Answers of MetaApi.", ("region", "code")),
+    "signalfleet_telegram_reconnects_total": ("Connections that came up.", ("reason",)),
+    "signalfleet_telegram_gap_repairs_total": ("Chats read again after a gap.", ("reason",)),
+    "signalfleet_telegram_flood_waits_total": ("Waits that Telegram asked for.", ("reason",)),
+    "signalfleet_telegram_sessions_lost_total": ("Sessions that ended for good.", ("reason",)),
+    "signalfleet_telegram_repaired_messages_total": ("Messages found by repair.", ("kind",)),
+    "signalfleet_telegram_updates_total": ("Updates received.", ("kept",)),
+    "signalfleet_telegram_queue_overflow_total": ("Updates left to repair.", ()),
+    "signalfleet_telegram_forbidden_requests_total": ("Requests outside the list.", ()),
+}
+GAUGES: Final[dict[str, tuple[str, Sequence[str]]]] = {
+    "signalfleet_active_bots": ("Bots that run now.", ()),
+    "signalfleet_bot_capacity": ("Bots that this process may run.", ()),
+    "signalfleet_metaapi_credits_available_ratio": ("Share of credits left.", ("region",)),
+}
+HISTOGRAMS: Final[dict[str, tuple[str, Sequence[str]]]] = {
+    "signalfleet_metaapi_request_seconds": ("Time of a call to MetaApi.", ("kind",)),
+    "signalfleet_telegram_connect_wait_seconds": ("Time in the queue to connect.", ()),
+    "signalfleet_telegram_repair_seconds": ("Time to read chats again.", ()),
+}
+BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60)
+
+
+class PrometheusMetrics:
+    """Implements ports.metrics; a name that is not in the catalogue is a programming error."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._counters = {
+            name: Counter(name, text, labels, registry=self._registry)
+            for name, (text, labels) in COUNTERS.items()
+        }
+        self._gauges = {
+            name: Gauge(name, text, labels, registry=self._registry)
+            for name, (text, labels) in GAUGES.items()
+        }
+        self._histograms = {
+            name: Histogram(name, text, labels, registry=self._registry, buckets=BUCKETS)
+            for name, (text, labels) in HISTOGRAMS.items()
+        }
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        metric = self._counters[name]
+        (metric.labels(**labels) if labels else metric).inc(amount)
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        metric = self._gauges[name]
+        (metric.labels(**labels) if labels else metric).set(value)
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        metric = self._histograms[name]
+        (metric.labels(**labels) if labels else metric).observe(seconds)
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,374 @@
+"""The system of record. A user's data is reached through `store.user(user_id)` and nowhere else.
+
+Writes of a user's trading carry the epoch under which the worker owns the user's slot, and raise
+FencedError if somebody newer owns it. StoreUnavailableError means that nothing was written.
+Lists are bounded. Another user's row is absent, never forbidden.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from signalfleet.domain.accounts.bot_state import BotState
+from signalfleet.domain.ids import (
+    AccountId,
+    ChannelId,
+    InstallationId,
+    IntentId,
+    MessageId,
+    SignalId,
+    TradeId,
+    UserId,
+)
+from signalfleet.domain.signals.model import ChannelMessage
+from signalfleet.domain.trading.intents import Intent
+from signalfleet.domain.trading.records import (
+    Copy,
+    Decision,
+    MessageKey,
+    Settlement,
+    SignalRecord,
+    Trade,
+    TraceStep,
+)
+from signalfleet.domain.trading.reports import AccountFacts, Position, WorkingOrder
+from signalfleet.ports.chat_source import ChatBatch, Origin
+
+
+class MessageState(StrEnum):
+    NEW = "NEW"
+    DONE = "DONE"
+    QUARANTINED = "QUARANTINED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMessage:
+    """One revision in the inbox. A tombstone has `deleted_at` and, if it came first, no text."""
+
+    message: ChannelMessage
+    rev: int
+    via: Origin
+    received_at: datetime
+    state: MessageState
+    reason: str | None = None
+    deleted_at: datetime | None = None
+
+    @property
+    def key(self) -> MessageKey:
+        return MessageKey(chat=self.message.channel, message=self.message.message, rev=self.rev)
+
+
+class Inbox(Protocol):
+    async def add(
+        self, batch: ChatBatch, received_at: datetime, epoch: int
+    ) -> tuple[MessageKey, ...]:
+        """Write new revisions and the chat's marks in one transaction; return the new keys.
+
+        A revision is known by (chat, message, edited_at, content); a repeat is dropped. Content
+        equal to the newest revision is dropped even with a later edit time. A deletion marks all
+        revisions of the message and makes one NEW revision with `deleted_at` set and empty text;
+        one that comes before its message keeps a later copy from becoming NEW.
+        CONTEXT and BACKFILL rows are stored as DONE.
+        """
+        ...
+
+    async def unread(self, limit: int = 200) -> tuple[StoredMessage, ...]:
+        """Return NEW revisions in order of arrival."""
+        ...
+
+    async def revisions(self, chat: ChannelId, message: MessageId) -> tuple[StoredMessage, ...]:
+        """Return all revisions of a message, oldest first."""
+        ...
+
+    async def recent(self, limit: int = 50) -> tuple[StoredMessage, ...]:
+        """Return the newest revisions over all chats, newest first."""
+        ...
+
+    async def quarantine(self, key: MessageKey, reason: str, epoch: int) -> None: ...
+
+
+class DecideResult(StrEnum):
+    CLAIMED = "claimed"
+    ALREADY_DECIDED = "already_decided"
+
+
+class OrderJournal(Protocol):
+    async def decide(self, decision: Decision, epoch: int) -> DecideResult:
+        """Write a decision as one unit and mark its revision DONE.
+
+        ALREADY_DECIDED, and nothing written, if the revision is not NEW any more, or if it brings
+        signals and a signal of that message with another `entry_rev` exists.
+        """
+        ...
+
+    async def settle(self, settlement: Settlement, epoch: int) -> None:
+        """Replace intents, trades and copies by the given ones as one unit; add `added_intents`
+        that are not there yet (one that exists already stays as it is). Derives and stores the
+        signal's outcome from its copies."""
+        ...
+
+    async def open_intents(self) -> tuple[Intent, ...]:
+        """Return intents in state HELD, SENDING or UNKNOWN, oldest first."""
+        ...
+
+    async def get_intents(self, intents: Sequence[IntentId]) -> tuple[Intent, ...]: ...
+
+    async def intents_of_trades(self, trades: Sequence[TradeId]) -> tuple[Intent, ...]: ...
+
+    async def live_trades(self, account: AccountId | None = None) -> tuple[Trade, ...]: ...
+
+    async def get_trade(self, trade_id: TradeId) -> Trade | None: ...
+
+    async def trades_of_signals(self, signals: Sequence[SignalId]) -> tuple[Trade, ...]: ...
+
+    async def recent_trades(self, limit: int = 100) -> tuple[Trade, ...]:
+        """Return trades, newest decision first, closed ones too."""
+        ...
+
+    async def get_signal(self, signal_id: SignalId) -> SignalRecord | None: ...
+
+    async def signals_of_message(
+        self, chat: ChannelId, message: MessageId
+    ) -> tuple[SignalRecord, ...]: ...
+
+    async def recent_signals(
+        self, chat: ChannelId | None = None, limit: int = 20
+    ) -> tuple[SignalRecord, ...]:
+        """Return the newest signals, newest first."""
+        ...
+
+    async def copies_of_signals(self, signals: Sequence[SignalId]) -> tuple[Copy, ...]: ...
+
+    async def trace(self, key: MessageKey) -> tuple[TraceStep, ...]: ...
+
+
+class CopyMode(StrEnum):
+    OFF = "off"
+    PAPER = "paper"
+    APPROVE = "approve"
+    ON = "on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    chat: ChannelId
+    kind: str
+    title: str
+    access_hash: int
+    mode: CopyMode = CopyMode.OFF
+    checkpoint: int = 0
+    seen_max: int = 0
+    pts_seen: int | None = None
+    is_protected: bool = False
+    version: int = 0
+
+
+class Channels(Protocol):
+    async def list(self) -> tuple[Channel, ...]: ...
+
+    async def get(self, chat: ChannelId) -> Channel | None: ...
+
+    async def put(self, channel: Channel) -> Channel:
+        """Save title, kind, access hash and mode; ConflictError unless `version` is the stored
+        one (0: it must not exist). Marks of reading are moved by the inbox only."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A trading account. `broker`: metaapi or paper. `mode`: PAPER, DEMO or LIVE."""
+
+    account_id: AccountId
+    broker: str
+    mode: str
+    metaapi_account_id: str | None = None
+    region: str | None = None
+    server: str | None = None
+    login_masked: str | None = None
+    currency: str | None = None
+    state: str = "READY"
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """The account as last seen at the broker, for showing."""
+
+    facts: AccountFacts
+    positions: tuple[Position, ...]
+    orders: tuple[WorkingOrder, ...]
+    seen_at: datetime
+
+
+class Accounts(Protocol):
+    async def list(self) -> tuple[Account, ...]: ...
+
+    async def get(self, account: AccountId) -> Account | None: ...
+
+    async def put(self, account: Account) -> Account:
+        """Save; ConflictError unless `version` is the stored one (0: it must not exist)."""
+        ...
+
+    async def put_view(self, account: AccountId, view: AccountView, epoch: int) -> None: ...
+
+    async def view(self, account: AccountId) -> AccountView | None: ...
+
+
+class SettingsDocs(Protocol):
+    """Settings by scope: user, account:<id>, channel:<chat>."""
+
+    async def get(self, scope: str) -> tuple[Mapping[str, object], int]:
+        """Return the document and its version; an absent one is ({}, 0)."""
+        ...
+
+    async def put(self, scope: str, doc: Mapping[str, object], version: int) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedSecret:
+    field: str
+    key_version: int
+    algorithm: str
+    nonce: str
+    ciphertext: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrappedKey:
+    key_version: int
+    kek_id: str
+    wrapped: str
+
+
+class Credentials(Protocol):
+    """Sealed rows and wrapped keys only; opening them is the credential store's work."""
+
+    async def get(self, field: str) -> SealedSecret | None: ...
+
+    async def put(self, sealed: SealedSecret) -> None: ...
+
+    async def delete(self, field: str) -> None: ...
+
+    async def key(self, key_version: int | None = None) -> WrappedKey | None:
+        """Return that version's key, or the newest."""
+        ...
+
+    async def add_key(self, key: WrappedKey) -> WrappedKey:
+        """Store a key unless its version exists; return the stored one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotStatus:
+    """What is wished and what is so. `halted`: the user pressed Stop, entries are refused."""
+
+    wish_on: bool
+    halted: bool
+    state: BotState
+    reason: str | None
+    since: datetime | None
+    retry_at: datetime | None
+    crashes: int
+    wish_rev: int
+
+
+class BotRecord(Protocol):
+    async def status(self) -> BotStatus: ...
+
+    async def set_wish(self, *, on: bool, by: str) -> None: ...
+
+    async def set_halted(self, *, halted: bool) -> None: ...
+
+    async def set_state(
+        self,
+        state: BotState,
+        *,
+        reason: str | None,
+        since: datetime,
+        retry_at: datetime | None,
+        crashes: int,
+        epoch: int,
+    ) -> None: ...
+
+
+class UserStore(Protocol):
+    @property
+    def user_id(self) -> UserId: ...
+    @property
+    def inbox(self) -> Inbox: ...
+    @property
+    def journal(self) -> OrderJournal: ...
+    @property
+    def channels(self) -> Channels: ...
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def settings(self) -> SettingsDocs: ...
+    @property
+    def credentials(self) -> Credentials: ...
+    @property
+    def bot(self) -> BotRecord: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserProfile:
+    user_id: UserId
+    telegram_id: int | None
+    display_name: str
+    tier: str
+    timezone: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSession:
+    user_id: UserId
+    created_at: datetime
+    expires_at: datetime
+
+
+class Fleet(Protocol):
+    """What workers, sign-in and operators need across users. Returns no secrets."""
+
+    async def installation(self) -> InstallationId:
+        """Return this installation's id, made at the first call."""
+        ...
+
+    async def claim_slots(self, cell: str, slots: Sequence[int], worker: str) -> int:
+        """Take the slots under a new epoch, higher than any before; return it."""
+        ...
+
+    async def add_user(self, profile: UserProfile) -> UserProfile:
+        """Store a new user, or return the one that has this Telegram id already."""
+        ...
+
+    async def get_user(self, user_id: UserId) -> UserProfile | None: ...
+
+    async def user_by_telegram(self, telegram_id: int) -> UserProfile | None: ...
+
+    async def users_of_slots(self, cell: str, slots: Sequence[int]) -> tuple[UserId, ...]: ...
+
+    async def wishes_since(self, rev: int, limit: int = 500) -> tuple[tuple[UserId, int], ...]:
+        """Return users whose wish or halt changed after `rev`, with the new rev, in order."""
+        ...
+
+    async def put_session(self, sid_hash: str, session: WebSession) -> None: ...
+
+    async def session(self, sid_hash: str) -> WebSession | None: ...
+
+    async def delete_session(self, sid_hash: str) -> None: ...
+
+
+class Store(Protocol):
+    def user(self, user_id: UserId) -> UserStore: ...
+
+    @property
+    def fleet(self) -> Fleet: ...
+
+    async def ready(self) -> None:
+        """Return if the store can be read and written; StoreUnavailableError otherwise."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,40 @@
+"""Signing in and out. So far only the demo can be entered, with one click and on loopback only."""
+
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from signalfleet.web.context import context_of
+from signalfleet.web.guards import SignedIn
+from signalfleet.web.routes import Access, RouteTable
+
+table: Final = RouteTable()
+
+
+@table.route("GET", "/signin", Access.PUBLIC)
+async def signin_page(request: Request) -> Response:
+    context = context_of(request)
+    if await context.sessions.find(request) is not None:
+        return RedirectResponse("/", 303)
+    values = {"has_demo": context.deps.demo_user is not None}
+    return context.pages.response("signin.html", values)
+
+
+@table.route("POST", "/auth/demo", Access.PUBLIC)
+async def open_demo(request: Request) -> Response:
+    context = context_of(request)
+    user = context.deps.demo_user
+    if user is None:
+        raise HTTPException(404)
+    response = RedirectResponse("/", 303)
+    await context.sessions.open(user, response)
+    return response
+
+
+@table.route("POST", "/auth/logout", Access.SIGNED_IN)
+async def sign_out(request: Request, signed: SignedIn) -> Response:
+    response = RedirectResponse("/signin", 303)
+    await context_of(request).sessions.close(signed, response)
+    return response

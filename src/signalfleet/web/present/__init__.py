@@ -1,0 +1,1 @@
+"""Stored facts turned into what a page says: words, numbers, rows. No HTTP, no HTML."""

@@ -1,0 +1,98 @@
+"""The outermost layer: known host names only, a request id, and the headers of every response."""
+
+import secrets
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from signalfleet.web.deps import WebDeps
+
+log = structlog.get_logger(__name__)
+
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "manifest-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "report-uri /csp-report",
+    )
+)
+FIXED: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+}
+HSTS: Final = "max-age=31536000; includeSubDomains"
+OPERATOR_PATHS: Final = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
+
+
+class Shield:
+    """Pure ASGI, because a wrapper that buffers would break event streams."""
+
+    def __init__(self, app: ASGIApp, deps: WebDeps) -> None:
+        self._app = app
+        self._deps = deps
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        begun = self._deps.clock.monotonic()
+        status = 0
+
+        async def send_shielded(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._add_headers(MutableHeaders(scope=message), request_id)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._guarded(scope, receive, send_shielded)
+            finally:
+                took = round(self._deps.clock.monotonic() - begun, 4)
+                path, method = scope["path"], scope["method"]
+                log.debug("request_served", method=method, path=path, status=status, seconds=took)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A foreign host name that resolves to this machine must not reach the one-click demo.
+        # Probes call by address; they are let in by their peer, not by a name.
+        if scope["path"] not in OPERATOR_PATHS and not self._is_ours(Headers(scope=scope)):
+            refusal = PlainTextResponse("This server is not known by that name.\n", 421)
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_ours(self, headers: Headers) -> bool:
+        host = headers.get("host", "").lower()
+        name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+        return name in self._deps.hosts
+
+    def _add_headers(self, headers: MutableHeaders, request_id: str) -> None:
+        for name, value in FIXED.items():
+            headers[name] = value
+        headers["X-Request-Id"] = request_id
+        headers.setdefault("Cache-Control", "no-store")
+        if self._deps.is_https:
+            headers["Strict-Transport-Security"] = HSTS
+
+
+def request_id_of(request: Request) -> str:
+    return str(request.scope.get("state", {}).get("request_id", ""))

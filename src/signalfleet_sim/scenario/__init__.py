@@ -1,0 +1,1 @@
+"""Scripted channels: what is posted, when, with which follow-ups."""

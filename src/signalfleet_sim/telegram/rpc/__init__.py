@@ -1,0 +1,1 @@
+"""The requests the server answers, by area. A handler takes a `Call` and returns the answer."""

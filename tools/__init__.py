@@ -1,0 +1,1 @@
+"""Tools of the build, not of the product."""
