@@ -30,10 +30,11 @@ from signalfleet.domain.ids import UserId, client_id_stem
 SYMBOLS: Final = (
     "EURUSD GBPUSD USDJPY GBPJPY AUDUSD USDCAD XAUUSD XAGUSD US30 NAS100 GER40 BTCUSD"
 ).split()
-STOP_SHARE: Final = Decimal("0.004")
+STOP_SHARE: Final = Decimal("0.006")
 WIDER: Final = Decimal("1.3")
 """Each next signal of a symbol and side has a wider stop, so that none repeats an earlier one."""
 LEGS: Final = 2
+LIVE_MARK: Final = b'"state": "live"'
 DRILL_SETTINGS: Final[dict[str, object]] = {
     "size_mode": "fixed_lots",
     "fixed_lots": "0.2",
@@ -60,6 +61,9 @@ class Rig:
     environment: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
     posted: int = 0
+    keep: bool = False
+    """Keep the directory with logs and database: something is to be looked at."""
+    _log_from: int = 0
     _streams: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def start(self, *, crash: str | None = None) -> None:
@@ -68,6 +72,7 @@ class Rig:
         if crash is not None:
             environment["SIGNALFLEET_DRILL_CRASH"] = crash
         with (self.root / "product.log").open("ab") as log:
+            self._log_from = log.tell()
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -78,6 +83,16 @@ class Rig:
                 stdout=log,
                 stderr=log,
             )
+
+    async def until_live(self, limit_s: float = 60.0) -> None:
+        """Wait until the process that runs now reads its channels."""
+        deadline = time.monotonic() + limit_s
+        log = self.root / "product.log"
+        while time.monotonic() < deadline:
+            if LIVE_MARK in log.read_bytes()[self._log_from :]:
+                return
+            await asyncio.sleep(0.05)
+        raise TimeoutError(f"the product did not come up within {limit_s} s: see {log}")
 
     async def kill(self) -> None:
         """SIGKILL, as a power cut for the process."""
@@ -106,7 +121,7 @@ class Rig:
         turn = self._streams[symbol, side]
         self._streams[symbol, side] += 1
         quotes = await self.city.ask_broker("/control/quotes")
-        quote = next(item for item in quotes if item["symbol"] == symbol)
+        quote = quotes[symbol]
         ask = Decimal(str(quote["ask"]))
         distance = ask * STOP_SHARE * WIDER**turn
         sign = 1 if side == "buy" else -1
@@ -160,7 +175,7 @@ async def open_rig(seed: int) -> AsyncIterator[Rig]:
         account = await city.ask_broker(
             "/control/accounts", {"token": city.text("metaapi_token"), "balance": 10_000_000}
         )
-        city = replace(city, facts={**city.facts, "metaapi_account": account["id"]})
+        city = replace(city, facts={**city.facts, "metaapi_account": account["accountId"]})
         options = DemoOptions(root=root, port=0, drill=True, look_interval_s=1.0)
         settings = demo_settings(options, city)
         async with open_platform(settings) as platform:
@@ -174,10 +189,11 @@ async def open_rig(seed: int) -> AsyncIterator[Rig]:
             yield rig
         finally:
             await rig.kill()
+        if not rig.keep:
+            shutil.rmtree(root, ignore_errors=True)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(city.facts["pid"], signal.SIGTERM)
-    shutil.rmtree(root, ignore_errors=True)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -66,7 +66,10 @@ class City:
         self.telegram = TelegramServer(self.world)
         self.token = secrets.token_urlsafe(24)
         self.metaapi = MetaApiServer(
-            self.market, clock=self._clock, rng=random.Random(seed), control_token=self.token,
+            self.market,
+            clock=self._clock,
+            rng=random.Random(seed),
+            control_token=self.token,
             # Pages that are watched look more often than a real account's credits would last.
             credit_rules=NO_CREDIT_LIMITS,
         )

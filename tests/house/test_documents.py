@@ -1,18 +1,18 @@
 """What is written about the project is so: commands, settings, links, sizes."""
 
 import ast
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
 import pytest
+import typer
 from pydantic import SecretStr
+from typer.core import TyperGroup
 
 from signalfleet.bootstrap.settings import Settings
+from signalfleet.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -72,16 +72,10 @@ def commands_that_are_written_down() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("command", sorted(commands_that_are_written_down()))
-def test_every_command_that_is_written_down_exists(command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "from signalfleet.cli import main; main()", command, "--help"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+def test_every_command_that_is_written_down_exists() -> None:
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    assert commands_that_are_written_down() <= command.commands.keys()
 
 
 def test_each_make_target_says_what_it_does() -> None:
@@ -141,8 +135,9 @@ def test_no_function_of_the_product_is_long_without_a_reason() -> None:
 
 
 def test_nothing_names_a_folder_of_somebody_s_machine() -> None:
+    # /home/me is anybody's, and so a fair sample.
     roots = "work|root|home|Users|opt|mnt"
-    path_of_a_machine = re.compile(rf"(?<![\w.*}}$)~>\]-])/(?:{roots})/[a-z]")
+    path_of_a_machine = re.compile(rf"(?<![\w.*}}$)~>\]-])/(?:{roots})/(?!me\b)[a-z]")
     found = []
     for path in our_files():
         try:

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from random import Random
 from typing import Any
 
+from kit.telegram_city import eventually
 from kit.wall_clock import WallClock
-
 from signalfleet.adapters.telegram.gate import ConnectGate
 from signalfleet.adapters.telegram.limits import Pace
 from signalfleet.adapters.telegram.reader import TelethonChatSource
@@ -30,7 +30,6 @@ from signalfleet.ports.errors import StoreUnavailableError
 from signalfleet.ports.secrets import Secret
 from signalfleet_sim.telegram import SimChannel, SimUser, TelegramServer, World
 
-PATIENCE_S = 8.0
 QUICK = Pace(
     ping_every=timedelta(seconds=0.2),
     ping_limit_s=0.4,
@@ -67,10 +66,10 @@ class Inbox:
 
     def __init__(self) -> None:
         self.batches: list[ChatBatch] = []
-        self.messages: dict[tuple[ChannelId, MessageId], list[ChannelMessage]] = {}
-        self.deleted: list[tuple[ChannelId, MessageId]] = []
-        self.checkpoints: dict[ChannelId, int] = {}
-        self.pts: dict[ChannelId, int] = {}
+        self.messages: dict[tuple[int, int], list[ChannelMessage]] = {}
+        self.deleted: list[tuple[int, int]] = []
+        self.checkpoints: dict[int, int] = {}
+        self.pts: dict[int, int] = {}
         self.health: list[LinkHealth] = []
         self.fails = 0
         self.gate = asyncio.Event()
@@ -134,12 +133,6 @@ class Inbox:
         return [health.state for health in self.health]
 
 
-async def eventually(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 def watched(chat: SimChannel, user: SimUser, world: World, **marks: Any) -> WatchedChat:
     return WatchedChat(
         chat=ChannelId(chat.chat_id),
@@ -155,9 +148,7 @@ def settings_for(server: TelegramServer, pace: Pace = QUICK) -> TelegramSettings
     return TelegramSettings(
         api_id=1,
         api_hash=Secret("hash"),
-        server=OwnServer(
-            dc=server.dc, host=host, port=port, public_key_pem=server.public_key_pem
-        ),
+        server=OwnServer(dc=server.dc, host=host, port=port, public_key_pem=server.public_key_pem),
         pace=pace,
     )
 
@@ -212,6 +203,3 @@ async def reading(
             yield Reading(source, inbox, metrics)
         finally:
             await source.aclose()
-
-
-

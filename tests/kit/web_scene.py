@@ -43,7 +43,15 @@ from signalfleet.domain.trading.records import (
 )
 from signalfleet.domain.trading.reports import AccountFacts, Position, WorkingOrder
 from signalfleet.ports.chat_source import ChatBatch, Deleted, Edited, Origin, Posted
-from signalfleet.ports.store import Account, AccountView, Channel, CopyMode, Store, UserProfile
+from signalfleet.ports.store import (
+    Account,
+    AccountView,
+    Channel,
+    CopyMode,
+    Store,
+    UserProfile,
+    UserStore,
+)
 
 CELL = "c1"
 USER = UserId("u_demo00000000000000")
@@ -109,7 +117,7 @@ class Scene:
     orders: list[WorkingOrder] = field(default_factory=list)
 
     @property
-    def mine(self):  # type: ignore[no-untyped-def]  # the store's own type
+    def mine(self) -> UserStore:
         return self.store.user(self.user)
 
     async def begin(self, name: str = "Demo", mode: str = "PAPER") -> None:
@@ -136,9 +144,7 @@ class Scene:
 
     async def channel(self, chat: ChannelId, title: str) -> None:
         await self.mine.channels.put(
-            Channel(
-                chat=chat, kind="channel", title=title, access_hash=1, mode=CopyMode.ON
-            )
+            Channel(chat=chat, kind="channel", title=title, access_hash=1, mode=CopyMode.ON)
         )
 
     async def bot(self, state: BotState, *, ago: float, reason: str | None = None) -> None:
@@ -401,7 +407,7 @@ class Scene:
                 "caps": [],
             }
             steps.append(TraceStep(stage="sized", at=at, facts={**place, **sizing}))
-        decided = {
+        decided: dict[str, object] = {
             "outcome": "copied" if post.legs else "skipped",
             "reason": post.reason,
             "detail": post.detail,
@@ -468,10 +474,12 @@ class Scene:
 
     def _protect(self, trade: Trade, command: Command, at: datetime) -> Intent:
         return Intent(
-            intent_id=intent_id(self.user, ACCOUNT, trade.trade_id, Action.PROTECT, "m2"),
+            intent_id=intent_id(
+                self.user, ACCOUNT, trade.trade_id, Action.PROTECT, f"msg:{GOLD}:72:0:0"
+            ),
             account=ACCOUNT,
             trade=trade.trade_id,
-            cause="m2",
+            cause=f"msg:{GOLD}:72:0:0",
             client_id=client_id(INSTALLATION, trade.trade_id, "P0"),
             command=command,
             state=IntentState.ACCEPTED,
@@ -578,55 +586,121 @@ async def a_full_day(store: Store, now: datetime, user: UserId = USER) -> Scene:
     await scene.channel(DESK, "FX Morning Desk")
     await scene.channel(INDEX, "Index Scalps")
     await scene.bot(BotState.RUNNING, ago=4_210)
-    await scene.nothing(DESK, 40, "Good morning traders! Big week ahead, CPI on Wednesday.",
-                        8_400, "news_or_analysis")
-    await scene.signal(Post(
-        chat=DESK, message=41, ago=7_900, side=Side.SELL, symbol="EURUSD",
-        text="SELL EURUSD 1.08420\nStop loss 1.08720\nTake profit 1.08120 / 1.07800",
-        entry=("1.08420",), stop="1.08720", targets=("1.08120", "1.07800"),
-        legs=(
-            Leg(lots="0.15", target="1.08120", fill="1.08418", profit="-23.40"),
-            Leg(lots="0.15", target="1.07800", fill="1.08419", profit="-23.25"),
-        ), took=0.38,
-    ))
-    await scene.nothing(GOLD, 70, "JOIN OUR VIP! 92% win rate, limited seats. DM @goldking now",
-                        6_900, "advert")
-    await scene.signal(Post(
-        chat=DESK, message=42, ago=5_100, side=Side.BUY, symbol="GBPJPY",
-        text="BUY GBPJPY 191.250\nSL 191.050\nTP 191.900",
-        entry=("191.250",), stop="191.050", targets=("191.900",),
-        outcome=CopyOutcome.SKIPPED, reason="spread", failed=SPREAD,
-        detail="spread 22.4 % of the stop distance, limit 15 %",
-    ))
-    await scene.signal(Post(
-        chat=DESK, message=43, ago=3_300, side=Side.BUY, symbol="GBPUSD",
-        order=OrderKind.LIMIT, text="GBPUSD BUY LIMIT 1.25800, SL 1.25450, TP 1.26300",
-        entry=("1.25800",), stop="1.25450", targets=("1.26300",),
-        legs=(Leg(lots="0.26", target="1.26300", state=TradeState.PENDING),),
-        outcome=CopyOutcome.WORKING, took=0.29,
-    ))
-    gold = await scene.signal(Post(
-        chat=GOLD, message=71, ago=1_860, text=GOLD_TEXT, entry=("2650.4",), stop="2643",
-        targets=("2655", "2662", "2670"),
-        legs=(
-            Leg(lots="0.04", target="2655", fill="2650.52", close="2655.00", profit="17.92",
-                state=TradeState.CLOSED),
-            Leg(lots="0.04", target="2662", fill="2650.52", stop_now="2650.52", profit="27.28"),
-            Leg(lots="0.04", target="2670", fill="2650.55", stop_now="2650.55", profit="27.16"),
-        ),
-    ))
-    await scene.follow(GOLD, 72, "TP1 hit, move SL to BE", 900, reply_to=71, signal=gold,
-                       stop="2650.52")
+    await scene.nothing(
+        DESK,
+        40,
+        "Good morning traders! Big week ahead, CPI on Wednesday.",
+        8_400,
+        "news_or_analysis",
+    )
+    await scene.signal(
+        Post(
+            chat=DESK,
+            message=41,
+            ago=7_900,
+            side=Side.SELL,
+            symbol="EURUSD",
+            text="SELL EURUSD 1.08420\nStop loss 1.08720\nTake profit 1.08120 / 1.07800",
+            entry=("1.08420",),
+            stop="1.08720",
+            targets=("1.08120", "1.07800"),
+            legs=(
+                Leg(lots="0.15", target="1.08120", fill="1.08418", profit="-23.40"),
+                Leg(lots="0.15", target="1.07800", fill="1.08419", profit="-23.25"),
+            ),
+            took=0.38,
+        )
+    )
+    await scene.nothing(
+        GOLD, 70, "JOIN OUR VIP! 92% win rate, limited seats. DM @goldking now", 6_900, "advert"
+    )
+    await scene.signal(
+        Post(
+            chat=DESK,
+            message=42,
+            ago=5_100,
+            side=Side.BUY,
+            symbol="GBPJPY",
+            text="BUY GBPJPY 191.250\nSL 191.050\nTP 191.900",
+            entry=("191.250",),
+            stop="191.050",
+            targets=("191.900",),
+            outcome=CopyOutcome.SKIPPED,
+            reason="spread",
+            failed=SPREAD,
+            detail="spread 22.4 % of the stop distance, limit 15 %",
+        )
+    )
+    await scene.signal(
+        Post(
+            chat=DESK,
+            message=43,
+            ago=3_300,
+            side=Side.BUY,
+            symbol="GBPUSD",
+            order=OrderKind.LIMIT,
+            text="GBPUSD BUY LIMIT 1.25800, SL 1.25450, TP 1.26300",
+            entry=("1.25800",),
+            stop="1.25450",
+            targets=("1.26300",),
+            legs=(Leg(lots="0.26", target="1.26300", state=TradeState.PENDING),),
+            outcome=CopyOutcome.WORKING,
+            took=0.29,
+        )
+    )
+    gold = await scene.signal(
+        Post(
+            chat=GOLD,
+            message=71,
+            ago=1_860,
+            text=GOLD_TEXT,
+            entry=("2650.4",),
+            stop="2643",
+            targets=("2655", "2662", "2670"),
+            legs=(
+                Leg(
+                    lots="0.04",
+                    target="2655",
+                    fill="2650.52",
+                    close="2655.00",
+                    profit="17.92",
+                    state=TradeState.CLOSED,
+                ),
+                Leg(lots="0.04", target="2662", fill="2650.52", stop_now="2650.52", profit="27.28"),
+                Leg(lots="0.04", target="2670", fill="2650.55", stop_now="2650.55", profit="27.16"),
+            ),
+        )
+    )
+    await scene.follow(
+        GOLD, 72, "TP1 hit, move SL to BE", 900, reply_to=71, signal=gold, stop="2650.52"
+    )
     await scene.nothing(INDEX, 12, "Anyone still in NAS100 from yesterday?", 640, "question")
-    await scene.signal(Post(
-        chat=INDEX, message=13, ago=420, side=Side.SELL, symbol="NAS100",
-        text="NAS100 SELL 18250 SL 18310 TP 18130", entry=("18250",), stop="18310",
-        targets=("18130",), outcome=CopyOutcome.EXPIRED, reason="too_old",
-        failed={"name": "age", "value": "71.3 s", "limit": "45 s", "source": "product default",
-                "passed": False, "code": "too_old"},
-    ))
+    await scene.signal(
+        Post(
+            chat=INDEX,
+            message=13,
+            ago=420,
+            side=Side.SELL,
+            symbol="NAS100",
+            text="NAS100 SELL 18250 SL 18310 TP 18130",
+            entry=("18250",),
+            stop="18310",
+            targets=("18130",),
+            outcome=CopyOutcome.EXPIRED,
+            reason="too_old",
+            failed={
+                "name": "age",
+                "value": "71.3 s",
+                "limit": "45 s",
+                "source": "product default",
+                "passed": False,
+                "code": "too_old",
+            },
+        )
+    )
     await scene.nothing(INDEX, 14, "Buy or sell NAS100 here, what do you think", 300, "two_sides")
-    await scene.nothing(GOLD, 73, "Gold looking strong into the close, stay tuned", 60,
-                        "future_plan")
+    await scene.nothing(
+        GOLD, 73, "Gold looking strong into the close, stay tuned", 60, "future_plan"
+    )
     await scene.show_account()
     return scene

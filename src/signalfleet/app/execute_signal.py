@@ -37,18 +37,23 @@ from signalfleet.ports.errors import PortError, RefusedError
 from signalfleet.ports.store import StoredMessage
 
 EXPIRED_CODES: Final = frozenset({"too_old"})
+PASSING_CODES: Final = frozenset({"outcome_unknown", "account_not_ready"})
 COMPLETION_WINDOW: Final = timedelta(seconds=120)
 
 
 @dataclass(slots=True)
 class SignalOutcome:
-    """What a signal became on all accounts, to be stored as part of one decision."""
+    """What a signal became on all accounts, to be stored as part of one decision.
+
+    `must_wait`: it is fresh, and what stands against it may pass; ask again later.
+    """
 
     record: SignalRecord | None = None
     copies: list[Copy] = field(default_factory=list)
     plans: list[TradePlan] = field(default_factory=list)
     trace: list[TraceStep] = field(default_factory=list)
     reason: str | None = None
+    must_wait: bool = False
 
 
 class ExecuteSignal:
@@ -69,12 +74,14 @@ class ExecuteSignal:
             outcome.copies.append(self._copy(account, signal_id, result))
             if isinstance(result, Refusal):
                 outcome.reason = outcome.reason or result.code
+                if result.code in PASSING_CODES:
+                    outcome.must_wait |= await self._is_fresh(account, stored)
             else:
                 outcome.plans.append(result)
         if not self._desk.accounts:
             outcome.reason = "no_account"
         if outcome.plans:
-            outcome.reason = None
+            outcome.reason, outcome.must_wait = None, False
         if outcome.plans or signal.stop is not None or signal.stop_pips is not None:
             outcome.record = SignalRecord(
                 signal_id=signal_id,
@@ -91,6 +98,13 @@ class ExecuteSignal:
         else:
             outcome.copies.clear()
         return outcome
+
+    async def _is_fresh(self, account: AccountDesk, stored: StoredMessage) -> bool:
+        effective = await effective_settings(
+            self._desk, stored.message.channel, account.account.account_id
+        )
+        age = self._desk.clock.now() - _time_of(stored)
+        return age.total_seconds() <= float(effective.rules.max_signal_age)
 
     async def _plan_on(
         self,

@@ -160,6 +160,7 @@ class HandleMessage:
 
     async def _enter(self, stored: StoredMessage, signal: Signal, part: int, draft: _Draft) -> None:
         outcome = await self._signals.plan(stored, signal, part)
+        draft.must_wait = draft.must_wait or outcome.must_wait
         draft.trace.extend(outcome.trace)
         decision = draft.decision
         draft.decision = replace(

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from signalfleet.bootstrap.platform import ConfigurationError
+from signalfleet.bootstrap.settings import ConfigurationError
 
 START_S: Final = 20.0
 STEP_S: Final = 0.05

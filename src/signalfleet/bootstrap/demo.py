@@ -16,8 +16,8 @@ from signalfleet.adapters.telegram.login import TelethonSignIn
 from signalfleet.app.connect_mt5 import connect_account
 from signalfleet.app.connect_telegram import choose_channels, keep_sign_in
 from signalfleet.bootstrap.city import City
-from signalfleet.bootstrap.platform import ConfigurationError, Platform
-from signalfleet.bootstrap.settings import Environment, Settings
+from signalfleet.bootstrap.platform import Platform
+from signalfleet.bootstrap.settings import ConfigurationError, Environment, Settings
 from signalfleet.bootstrap.telegram import telegram_settings
 from signalfleet.bootstrap.worker import metaapi_urls
 from signalfleet.domain.ids import AccountId, UserId

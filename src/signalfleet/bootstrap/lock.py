@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from signalfleet.bootstrap.platform import ConfigurationError
+from signalfleet.bootstrap.settings import ConfigurationError
 
 if os.name == "posix":
     import fcntl

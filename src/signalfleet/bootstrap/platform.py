@@ -13,16 +13,12 @@ from signalfleet.adapters.nats.server import EmbeddedNats
 from signalfleet.adapters.secrets import FernetKeyService, SecureCredentialStore
 from signalfleet.adapters.sql import SqlStore, migrate
 from signalfleet.bootstrap.clock import SystemChance, SystemClock
-from signalfleet.bootstrap.settings import Settings
+from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.domain.ids import InstallationId
 from signalfleet.observability.metrics import PrometheusMetrics
 from signalfleet.ports.bus import Bus
 from signalfleet.ports.secrets import CredentialStore, Secret
 from signalfleet.ports.store import Store
-
-
-class ConfigurationError(Exception):
-    """The process must not start like this; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,7 @@
 """Telegram's settings from ours."""
 
 from signalfleet.adapters.telegram.settings import OwnServer, TelegramSettings
-from signalfleet.bootstrap.platform import ConfigurationError
-from signalfleet.bootstrap.settings import Settings
+from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.ports.secrets import Secret
 
 

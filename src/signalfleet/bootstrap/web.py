@@ -7,7 +7,8 @@ from importlib.metadata import version
 
 import uvicorn
 
-from signalfleet.bootstrap.platform import ConfigurationError, Platform, session_key
+from signalfleet.bootstrap.platform import Platform, session_key
+from signalfleet.bootstrap.settings import ConfigurationError
 from signalfleet.domain.ids import UserId
 from signalfleet.web.app import create_app
 from signalfleet.web.deps import WebDeps

@@ -13,8 +13,8 @@ from signalfleet.adapters.telegram.reader import TelethonChatSource
 from signalfleet.bootstrap.drill import with_crash_points
 from signalfleet.bootstrap.language import load_parser
 from signalfleet.bootstrap.lock import one_worker
-from signalfleet.bootstrap.platform import ConfigurationError, Platform
-from signalfleet.bootstrap.settings import Settings
+from signalfleet.bootstrap.platform import Platform
+from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.bootstrap.telegram import telegram_settings
 from signalfleet.bots.manager import UserBotManager
 from signalfleet.bots.services import BotServices

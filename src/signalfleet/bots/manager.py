@@ -156,6 +156,10 @@ class UserBotManager:
                         if seat is not None and seat.bot is not None:
                             seat.bot.wake()
                         await delivery.ack()
+            except FencedError:
+                # Somebody newer owns the slot; this user's bots find out by their own writes.
+                log.warning("slot_lost", slot=number)
+                return
             except PortError as error:
                 log.warning("work_queue_lost", slot=number, cause=type(error).__name__)
                 await self._services.clock.sleep(timedelta(seconds=1))

@@ -162,12 +162,17 @@ class UserBot:
             # Without a look at the account nothing is known of what was sent before a restart.
             if not all(desk.reconciled for desk in self._desk.accounts.values()):
                 continue
+            # What waits holds back its chat: a close must not overtake the entry it closes.
+            waiting: set[ChannelId] = set()
             for stored in await self._store.inbox.unread():
                 if self._stopping:
                     return
-                await self._decide_one(stored)
+                chat = stored.message.channel
+                if chat not in waiting and not await self._decide_one(stored):
+                    waiting.add(chat)
 
-    async def _decide_one(self, stored: StoredMessage) -> None:
+    async def _decide_one(self, stored: StoredMessage) -> bool:
+        """Decide on a message; False if it must wait."""
         key = stored.key
         try:
             handled = await self._handle.run(stored)
@@ -177,11 +182,13 @@ class UserBot:
             log.exception("message_quarantined", chat=key.chat, message=key.message)
             self._services.metrics.count("signalfleet_messages_quarantined_total")
             await self._store.inbox.quarantine(key, type(error).__name__, self._desk.epoch)
-            return
+            return True
         for intent in handled.intents:
             self._followers[intent.account].dispatcher.add([intent])
-        if not handled.must_wait:
-            await self._tell("signal", {"chat": key.chat, "message": key.message, "rev": key.rev})
+        if handled.must_wait:
+            return False
+        await self._tell("signal", {"chat": key.chat, "message": key.message, "rev": key.rev})
+        return True
 
     async def _sweep(self) -> None:
         """Find what a lost wake-up left unread."""

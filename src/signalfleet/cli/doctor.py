@@ -18,8 +18,8 @@ from signalfleet.adapters.nats.server import EmbeddedNats
 from signalfleet.adapters.sql import SqlStore, migrate
 from signalfleet.bootstrap.clock import SystemClock
 from signalfleet.bootstrap.language import load_parser
-from signalfleet.bootstrap.platform import ConfigurationError, encryption_key
-from signalfleet.bootstrap.settings import Settings
+from signalfleet.bootstrap.platform import encryption_key
+from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.bootstrap.telegram import telegram_settings
 from signalfleet.bootstrap.worker import metaapi_urls
 from signalfleet.ports.errors import PortError

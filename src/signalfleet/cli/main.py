@@ -10,12 +10,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 from pydantic import ValidationError
 
-from signalfleet.bootstrap.platform import ConfigurationError
-from signalfleet.bootstrap.settings import Settings
-from signalfleet.cli import demo as demo_command
-from signalfleet.cli import doctor as doctor_command
-from signalfleet.cli import parse as parse_command
-from signalfleet.cli import replay as replay_command
+from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.observability.logs import set_up_logs
 from signalfleet.ports.errors import PortError
 
@@ -67,6 +62,8 @@ def demo(
     ] = False,
 ) -> None:
     """Run the whole product offline against a simulated Telegram and MetaApi."""
+    from signalfleet.cli import demo as demo_command  # noqa: PLC0415 - slow to import
+
     if check:
         _run(demo_command.run_check())
     else:
@@ -85,6 +82,8 @@ def parse(
     reply_to: Annotated[str | None, typer.Option(help="The text that it replies to.")] = None,
 ) -> None:
     """Show how a message is understood, and which words say so."""
+    from signalfleet.cli import parse as parse_command  # noqa: PLC0415 - slow to import
+
     if jsonl:
         raise typer.Exit(parse_command.parse_lines(sys.stdin, sys.stdout))
     parse_command.show(text if text is not None else sys.stdin.read(), reply_to)
@@ -98,6 +97,8 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Read an exported channel and show what would have been done with each message."""
+    from signalfleet.cli import replay as replay_command  # noqa: PLC0415 - slow to import
+
     try:
         replay_command.replay(file, limit=limit, as_json=as_json)
     except (PortError, OSError) as error:
@@ -107,6 +108,8 @@ def replay(
 @app.command()
 def doctor() -> None:
     """Check this machine and its settings, and say what to mend."""
+    from signalfleet.cli import doctor as doctor_command  # noqa: PLC0415 - slow to import
+
     raise typer.Exit(asyncio.run(doctor_command.examine()))
 
 

@@ -3,6 +3,8 @@
 Writes of a user's trading carry the epoch under which the worker owns the user's slot, and raise
 FencedError if somebody newer owns it. StoreUnavailableError means that nothing was written.
 Lists are bounded. Another user's row is absent, never forbidden.
+Other writes raise RefusedError for a user who was never added; DomainError for values that are not
+of their column, such as settings or facts that JSON cannot hold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,7 +72,9 @@ class Inbox(Protocol):
         equal to the newest revision is dropped even with a later edit time. A deletion marks all
         revisions of the message and makes one NEW revision with `deleted_at` set and empty text;
         one that comes before its message keeps a later copy from becoming NEW.
-        CONTEXT and BACKFILL rows are stored as DONE.
+        CONTEXT and BACKFILL rows are stored as DONE, and so is a revision that comes after a newer
+        one or after the deletion (reason older_revision, deleted); their keys are returned too.
+        The number of a revision is also its message's `version`.
         """
         ...
 
@@ -99,14 +103,16 @@ class OrderJournal(Protocol):
         """Write a decision as one unit and mark its revision DONE.
 
         ALREADY_DECIDED, and nothing written, if the revision is not NEW any more, or if it brings
-        signals and a signal of that message with another `entry_rev` exists.
+        signals and a signal of that message with another `entry_rev` exists, or if a signal, copy,
+        trade or intent of it is stored already. A signal without outcome gets that of its copies.
         """
         ...
 
     async def settle(self, settlement: Settlement, epoch: int) -> None:
         """Replace intents, trades and copies by the given ones as one unit; add `added_intents`
         that are not there yet (one that exists already stays as it is). Derives and stores the
-        signal's outcome from its copies."""
+        signal's outcome and reason from its copies. ConflictError, and nothing written, if a row
+        to be replaced is not stored."""
         ...
 
     async def open_intents(self) -> tuple[Intent, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Final
 
 from fastapi import FastAPI
@@ -12,7 +13,7 @@ from signalfleet.web.auth.sessions import Sessions
 from signalfleet.web.context import WebContext
 from signalfleet.web.deps import WebDeps
 from signalfleet.web.live import endpoint as live_events
-from signalfleet.web.live.hub import LiveHub
+from signalfleet.web.live.hub import HEARTBEAT, LiveHub
 from signalfleet.web.pages import copying, live, signals, signin, status
 from signalfleet.web.present.board import Panel
 from signalfleet.web.present.words import Words
@@ -32,7 +33,7 @@ TABLES: Final = (
 )
 
 
-def create_app(deps: WebDeps) -> FastAPI:
+def create_app(deps: WebDeps, *, heartbeat: timedelta = HEARTBEAT) -> FastAPI:
     """Build the application. Call `end_streams(app)` before its server waits for connections."""
     words, assets = Words.english(), Assets()
     context = WebContext(
@@ -45,7 +46,7 @@ def create_app(deps: WebDeps) -> FastAPI:
     async def render(user: UserId, panels: Collection[Panel]) -> Mapping[str, str]:
         return await live.render_panels(context, user, panels)
 
-    hub = LiveHub(deps.bus, deps.clock, render)
+    hub = LiveHub(deps.bus, deps.clock, render, heartbeat=heartbeat)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""Static files, read once and served under their digest, so that browsers may keep them for ever."""
+"""Static files, served under their digest, so that browsers may keep them for ever."""
 
 import gzip
 import hashlib

@@ -63,8 +63,9 @@ def _sign_in(request: Request) -> Response:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     log.info("request_invalid", kind=type(error).__name__)
     # What was sent is not repeated: it may be hostile, and the address is all that can be wrong.
-    status = 404 if request.method == "GET" else 422
-    return problem(request, status, WORDS[404] if status == 404 else WORDS[400])
+    if request.method == "GET":
+        return problem(request, 404, WORDS[404])
+    return problem(request, 422, WORDS[400])
 
 
 async def _on_store_down(request: Request, error: Exception) -> Response:
@@ -77,9 +78,7 @@ async def _on_crash(request: Request, error: Exception) -> Response:
     return problem(request, 500, WORDS[500])
 
 
-def problem(
-    request: Request, status: int, detail: str, *, headers: object = None
-) -> Response:
+def problem(request: Request, status: int, detail: str, *, headers: object = None) -> Response:
     """Answer with a page or with problem+json, as the caller accepts."""
     extra = {str(k): str(v) for k, v in headers.items()} if isinstance(headers, dict) else {}
     phrase = HTTPStatus(status).phrase

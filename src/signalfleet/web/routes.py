@@ -62,9 +62,7 @@ class RouteTable:
 
     def route(self, method: str, path: str, access: Access) -> Callable[[Endpoint], Endpoint]:
         def keep(endpoint: Endpoint) -> Endpoint:
-            self.routes.append(
-                WebRoute(method=method, path=path, access=access, endpoint=endpoint)
-            )
+            self.routes.append(WebRoute(method=method, path=path, access=access, endpoint=endpoint))
             return endpoint
 
         return keep

@@ -11,6 +11,7 @@ from signalfleet.domain.errors import DomainError
 from signalfleet.domain.exchange.prices import PriceBoard
 from signalfleet.domain.instruments.model import Instrument, Quote
 from signalfleet.domain.money import Price
+from signalfleet_sim.market.candles import Candle, CandleBook
 from signalfleet_sim.market.clock import SimClock, moment
 from signalfleet_sim.market.listing import LISTINGS, Listing
 
@@ -80,6 +81,11 @@ class SeededMarket:
         self._volatility = volatility
         self._paths = {listing.instrument.name: _Path(listing) for listing in listings}
         self._ticked_at = clock.time()
+        seed = rng.getrandbits(64)
+        self._candles = {
+            name: CandleBook(path.listing, seed, self._ticked_at)
+            for name, path in self._paths.items()
+        }
         self._frozen: set[str] = set()
         self.board = PriceBoard()
         for path in self._paths.values():
@@ -146,6 +152,11 @@ class SeededMarket:
         self._require(symbol)
         (self._frozen.add if is_frozen else self._frozen.discard)(symbol)
 
+    def candles(self, symbol: str, end: float, limit: int, span_s: int) -> list[Candle]:
+        """Return at most `limit` bars of that span up to `end`, oldest first."""
+        self._require(symbol)
+        return self._candles[symbol].before(end, limit, span_s)
+
     def _arrival(self, path: _Path, target: Decimal) -> int:
         tick = path.listing.instrument.tick_size
         half = path.spread // 2
@@ -157,7 +168,9 @@ class SeededMarket:
     def _publish(self, paths: Iterable[_Path], at: datetime) -> None:
         for path in paths:
             bid, ask = path.sides
-            self.board.update(path.listing.instrument.name, bid, ask, at)
+            name = path.listing.instrument.name
+            self.board.update(name, bid, ask, at)
+            self._candles[name].add(bid.value, at.timestamp())
 
     def _require(self, symbol: str) -> _Path:
         path = self._paths.get(symbol)

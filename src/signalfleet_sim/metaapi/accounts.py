@@ -56,7 +56,7 @@ class Lifecycle:
         return "DISCONNECTED_FROM_BROKER" if now < self.disconnected_until else "CONNECTED"
 
     def is_ready(self, now: float) -> bool:
-        return self.state(now) == "DEPLOYED" and self.connection(now) == "CONNECTED"
+        return self.connection(now) == "CONNECTED"
 
     def deploy(self, now: float) -> None:
         if self.state(now) not in {"DEPLOYED", "DEPLOYING"}:

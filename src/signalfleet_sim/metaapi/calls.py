@@ -1,8 +1,8 @@
 """One call on its way through the simulator, and what faults ask its handler to do differently."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -20,7 +20,14 @@ class Twist:
     is_client_id_lost: bool = False
     is_comment_rewritten: bool = False
     client_id_length: int | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_straight(self) -> bool:
+        """Tell whether the order reaches the book as it was sent."""
+        return self == _STRAIGHT
+
+
+_STRAIGHT: Final = Twist()
 
 
 class Call:

@@ -59,7 +59,8 @@ class Conditions:
             raise FaultError(f"no account {account_id}")
         now = self._world.now()
         for account in self._world.accounts.values():
-            if account_id in {None, account.account_id}:
+            # A draft has no books that anything could happen to.
+            if account.login and account_id in {None, account.account_id}:
                 self._accounts[kind](account, params, now)
 
     def _no_quotes(self, params: Params) -> None:

@@ -95,7 +95,7 @@ class Gate:
         text = call.request.headers.get("auth-token", "")
         token = self._world.tokens.get(text)
         account_id = call.request.match_info.get("account")
-        if text and text in call.request.path_qs:
+        if text and text in call.request.raw_path:
             self._world.journal.violation("token_in_url", account_id, call.started)
         if token is None or token.is_revoked:
             if token is not None and call.route == "trade":

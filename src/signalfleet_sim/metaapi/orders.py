@@ -60,14 +60,17 @@ class BrokerRefusalError(Exception):
         self.text = text
 
 
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
+
+
 def read_json(raw: bytes) -> dict[str, Any]:
     """Read a JSON object with exact numbers."""
-
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(constant)
-
     try:
-        body = json.loads(raw, parse_float=Decimal, parse_int=Decimal, parse_constant=refuse)
+        body = _DECODER.decode(raw.decode())
     except ValueError as e:
         raise ApiError(400, "Validation failed", details="the body is not JSON") from e
     if not isinstance(body, dict):

@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from signalfleet_sim.metaapi.calls import Handler
+from signalfleet_sim.metaapi.charts import Charts
 from signalfleet_sim.metaapi.gate import NO_ACCOUNT, PROVISIONING, TERMINAL, Demands, Gate
 from signalfleet_sim.metaapi.provisioning import Provisioning
 from signalfleet_sim.metaapi.terminal import Terminal
@@ -20,10 +21,11 @@ _Line = tuple[str, str, str, Handler]
 
 
 def routes(
-    gate: Gate, desk: TradeDesk, terminal: Terminal, provisioning: Provisioning
+    gate: Gate, desk: TradeDesk, terminal: Terminal, charts: Charts, provisioning: Provisioning
 ) -> list[web.RouteDef]:
     """List all routes but those of control."""
     found = _guarded(gate, _terminal_lines(desk, terminal), TERMINAL)
+    found += _guarded(gate, _chart_lines(charts), TERMINAL)
     found += _guarded(gate, _account_lines(provisioning), PROVISIONING)
     found += _guarded(gate, _user_lines(provisioning), NO_ACCOUNT)
     found.append(web.get("/prov/configure/{secret}", provisioning.show_form))
@@ -68,6 +70,12 @@ def _terminal_lines(desk: TradeDesk, terminal: Terminal) -> list[_Line]:
         ("GET", f"{symbol}/current-tick", "tick", terminal.current_tick),
         ("GET", f"{symbol}/current-book", "book", terminal.current_book),
     ]
+
+
+def _chart_lines(charts: Charts) -> list[_Line]:
+    past = f"{_DATA}/historical-market-data/symbols/{{symbol}}/timeframes/{{timeframe}}/candles"
+    now = f"{_TERMINAL}/symbols/{{symbol}}/current-candles/{{timeframe}}"
+    return [("GET", past, "candles", charts.candles), ("GET", now, "candle", charts.candle)]
 
 
 def _account_lines(provisioning: Provisioning) -> list[_Line]:

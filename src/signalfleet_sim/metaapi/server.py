@@ -10,10 +10,11 @@ from aiohttp import web
 
 from signalfleet_sim.market.clock import SimClock, WallClock
 from signalfleet_sim.market.seeded import SeededMarket
+from signalfleet_sim.metaapi.charts import Charts
 from signalfleet_sim.metaapi.conditions import Conditions
 from signalfleet_sim.metaapi.control import Control
 from signalfleet_sim.metaapi.credits import CreditRules, Credits
-from signalfleet_sim.metaapi.faults import FaultBook
+from signalfleet_sim.metaapi.faults import FaultBook, FaultError
 from signalfleet_sim.metaapi.gate import Gate
 from signalfleet_sim.metaapi.mischief import Inner, Mischief
 from signalfleet_sim.metaapi.provisioning import Provisioning
@@ -56,6 +57,7 @@ class MetaApiServer:
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
         self._address = ("127.0.0.1", 0)
+        self._mounted_at: str | None = None
         mischief = Mischief(self.world, self._later, self._pause)
         conditions = Conditions(self.world, self.refuse)
         self.control = Control(self.world, self.faults, mischief, conditions, self.control_token)
@@ -66,6 +68,7 @@ class MetaApiServer:
                 gate,
                 TradeDesk(self.world),
                 Terminal(self.world, self.credits),
+                Charts(self.world),
                 Provisioning(self.world),
             )
         )
@@ -104,8 +107,15 @@ class MetaApiServer:
 
     @property
     def base_url(self) -> str:
+        """Return where the paths begin; one who mounts `app` elsewhere sets it."""
+        if self._mounted_at is not None:
+            return self._mounted_at
         host, port = self._address
         return f"http://{host}:{port}"
+
+    @base_url.setter
+    def base_url(self, url: str) -> None:
+        self._mounted_at = url.rstrip("/")
 
     @property
     def urls(self) -> dict[str, str]:
@@ -142,7 +152,7 @@ class MetaApiServer:
     def refuse(self, for_s: float) -> None:
         """Refuse all connections for a while, and drop those that are open."""
         if self._site is None:
-            raise RuntimeError("only a server that listens itself can refuse connections")
+            raise FaultError("only a server that listens itself can refuse connections")
         self._spawn(self._refuse(for_s), "refuse")
 
     async def _refuse(self, for_s: float) -> None:

@@ -112,7 +112,7 @@ class TradeDesk:
 
 def _twisted(command: Command, twist: Twist, account: SimAccount) -> Command:
     """Change what reaches the book as the call's fault asks."""
-    if not isinstance(command, (OpenPosition, PlaceOrder)):
+    if twist.is_straight or not isinstance(command, (OpenPosition, PlaceOrder)):
         return command
     label: Label = command.label
     if twist.is_client_id_lost:

@@ -17,7 +17,12 @@ from kit.store_rows import CELL
 from signalfleet.adapters.sql import SqlStore, migrate
 from signalfleet.adapters.sql.migrate import migration_config
 from signalfleet.adapters.sql.schema import REVISION, metadata
-from signalfleet.adapters.sql.sqlite import database_path, is_on_network
+from signalfleet.adapters.sql.sqlite import (
+    database_path,
+    is_on_network,
+    open_reader,
+    open_writer,
+)
 from signalfleet.adapters.sql.statements import POSTGRESQL, SQLITE, Statements
 from signalfleet.ports.errors import RefusedError, StoreUnavailableError
 
@@ -186,8 +191,6 @@ async def test_closing_leaves_one_file(path: Path) -> None:
 
 
 def test_the_database_syncs_each_commit(path: Path) -> None:
-    from signalfleet.adapters.sql.sqlite import open_reader, open_writer
-
     writer = open_writer(path)
     reader = open_reader(path)
     try:

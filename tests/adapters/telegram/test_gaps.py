@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
+from kit.telegram_city import eventually
 from kit.telegram_reader import (
     QUICK,
     Inbox,
-    eventually,
     reading,
     session_for,
     settings_for,
@@ -329,7 +329,7 @@ async def test_a_chat_is_added_while_running(
         assert now.inbox.posted() == ["new", "end"]
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(5))
 async def test_the_inbox_is_right_in_the_end_whatever_went_wrong(
     server: TelegramServer, world: World, ann: SimUser, seed: int
 ) -> None:
@@ -389,19 +389,6 @@ def _is_right(inbox: Inbox, chats: list[SimChannel]) -> bool:
         }
         known = inbox.now(chat.chat_id)
         if {number: text for number, text in truth.items() if text != "start"} != known:
-            if __import__("time").monotonic() % 1 < 0.01:
-                print(
-                    "WRONG",
-                    chat,
-                    {
-                        k: (truth.get(k), known.get(k))
-                        for k in {*truth, *known}
-                        if truth.get(k) != known.get(k) and truth.get(k) != "start"
-                    },
-                    inbox.checkpoints,
-                    inbox.pts,
-                    chat.pts,
-                )
             return False
     return True
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kit.telegram_reader import Inbox, eventually, reading, watched
+from kit.telegram_city import eventually
+from kit.telegram_reader import Inbox, reading, watched
 from signalfleet.adapters.telegram.settings import TelegramSettings
 from signalfleet.domain.ids import MessageId
 from signalfleet.ports.chat_source import LinkState, Origin

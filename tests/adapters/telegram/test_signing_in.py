@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from kit.telegram_city import PHONE
-from kit.telegram_reader import CountingMetrics, eventually, reading, session_for, watched
+from kit.telegram_city import PHONE, eventually
+from kit.telegram_reader import CountingMetrics, reading, session_for, watched
 from kit.wall_clock import WallClock
 from signalfleet.adapters.telegram.directory import TelethonChatDirectory
 from signalfleet.adapters.telegram.gate import ConnectGate

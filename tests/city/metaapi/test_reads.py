@@ -117,6 +117,7 @@ async def test_history_comes_in_pages(caller: Caller) -> None:
     caller.server.add_fault({"kind": "second_page", "n": 2500}, account=caller.account)
     position = await caller.open()
     sizes = []
+    page: list[dict[str, object]] = []
     for offset in (0, 1000, 2000):
         page = (await caller.get(f"history-deals/time/{PAGE}?offset={offset}&limit=1000")).body
         sizes.append(len(page))

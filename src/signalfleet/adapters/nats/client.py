@@ -59,6 +59,7 @@ class Connection:
                     error_cb=self._on_error,
                     disconnected_cb=self._on_lost,
                     reconnected_cb=self._on_back,
+                    closed_cb=self._on_closed,
                 )
         except TimeoutError:
             await self.aclose()
@@ -118,6 +119,10 @@ class Connection:
     async def _on_lost(self) -> None:
         if not self._closing:
             log.warning("nats_connection_lost")
+
+    async def _on_closed(self) -> None:
+        if not self._closing:  # The library gives up for good after a fatal word of the server.
+            log.error("nats_connection_closed", refused=self._refused)
 
     async def _on_back(self) -> None:
         log.info("nats_connection_back")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
@@ -23,11 +23,11 @@ from signalfleet.domain.trading.intents import (
 from signalfleet.domain.trading.records import TraceStep
 from signalfleet.ports.store import AccountView
 
-T = TypeVar("T")
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
+_JSON: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+# These write the fields in the order of the class, so equal values give equal text.
 _SIGNAL: Final = TypeAdapter(Signal)
 _VIEW: Final = TypeAdapter(AccountView)
 _SPANS: Final = TypeAdapter(tuple[Span, ...])
@@ -71,7 +71,7 @@ def maybe_decimal(value: str | None) -> Decimal | None:
 def to_json(value: object, what: str) -> str:
     """Return canonical JSON; what JSON cannot say is refused, never turned into something else."""
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return _JSON.encode(value)
     except (TypeError, ValueError) as e:
         raise DomainError(f"{what} must hold JSON values only") from e
 
@@ -82,7 +82,7 @@ def from_json(text: str) -> Mapping[str, object]:
 
 
 def encode_signal(signal: Signal) -> str:
-    return _canonical(_SIGNAL, signal)
+    return _SIGNAL.dump_json(signal).decode()
 
 
 def decode_signal(text: str) -> Signal:
@@ -90,7 +90,7 @@ def decode_signal(text: str) -> Signal:
 
 
 def encode_command(action: Action, command: Command) -> str:
-    return _canonical(_COMMANDS[action], command)
+    return _COMMANDS[action].dump_json(command).decode()
 
 
 def decode_command(action: Action, text: str) -> Command:
@@ -98,7 +98,7 @@ def decode_command(action: Action, text: str) -> Command:
 
 
 def encode_view(view: AccountView) -> str:
-    return _canonical(_VIEW, view)
+    return _VIEW.dump_json(view).decode()
 
 
 def decode_view(text: str) -> AccountView:
@@ -140,7 +140,3 @@ def decode_attributes(text: str) -> dict[str, Any]:
     attributes: dict[str, Any] = json.loads(text)
     attributes["struck"] = _SPANS.validate_python(attributes["struck"])
     return attributes
-
-
-def _canonical(adapter: TypeAdapter[T], value: T) -> str:
-    return to_json(adapter.dump_python(value, mode="json"), "a stored value")

@@ -29,7 +29,7 @@ from signalfleet.domain.ids import (
     UserId,
 )
 from signalfleet.domain.trading.intents import Intent
-from signalfleet.domain.trading.outcome_of import outcome_of, reason_of
+from signalfleet.domain.trading.outcome_of import combined, outcome_of, reason_of
 from signalfleet.domain.trading.records import (
     Copy,
     Decision,
@@ -55,7 +55,6 @@ class SqlJournal:
         key = key_params(self._user, decision.key)
         done = key | {"state": MessageState.DONE, "reason": decision.reason}
         new_rows = self._new_rows(decision, epoch)
-        underived = [one.signal_id for one in decision.signals if one.outcome is None]
 
         def operation(session: Session) -> DecideResult:
             if decision.signals and session.row(sql.other_entry, key) is not None:
@@ -65,8 +64,6 @@ class SqlJournal:
             for text, params in new_rows:
                 if not session.run(text, params):
                     raise Undo(DecideResult.ALREADY_DECIDED)
-            for signal in underived:
-                self._derive_outcome(session, signal)
             return DecideResult.CLAIMED
 
         return await self._database.write_fenced(self._user, epoch, operation)
@@ -159,12 +156,19 @@ class SqlJournal:
         sql = self._database.sql
         trace = key_params(self._user, decision.key) | {"steps": encode_trace(decision.trace)}
         return [
-            *((sql.add_signal, signal_params(self._user, one)) for one in decision.signals),
+            *((sql.add_signal, self._signal(one, decision.copies)) for one in decision.signals),
             *((sql.add_copy, copy_params(self._user, one)) for one in decision.copies),
             *((sql.add_trade, trade_params(self._user, one)) for one in decision.trades),
             *((sql.add_intent, self._intent(one, epoch)) for one in decision.intents),
             (sql.add_trace, trace),
         ]
+
+    def _signal(self, signal: SignalRecord, copies: Sequence[Copy]) -> Params:
+        params = signal_params(self._user, signal)
+        own = [copy for copy in copies if copy.signal == signal.signal_id]
+        if own and signal.outcome is None:
+            params |= {"outcome": outcome_of(own), "reason": reason_of(own)}
+        return params
 
     def _intent(self, intent: Intent, epoch: int) -> Params:
         return intent_params(self._user, intent, epoch)
@@ -172,10 +176,9 @@ class SqlJournal:
     def _derive_outcome(self, session: Session, signal: SignalId) -> None:
         sql = self._database.sql
         address: Params = {"user_id": self._user, "signal_id": signal}
-        copies = [signal_copy(row) for row in session.rows(sql.copies_of_signal, address)]
-        if copies:
-            derived = {"outcome": outcome_of(copies), "reason": reason_of(copies)}
-            session.run(sql.set_outcome, address | derived)
+        rows = session.rows(sql.ends_of_copies, address)
+        outcome, reason = combined([(row["outcome"], row["reason"]) for row in rows])
+        session.run(sql.set_outcome, address | {"outcome": outcome, "reason": reason})
 
     async def _list(self, sql: str, mapping: Callable[[Row], T], **params: object) -> tuple[T, ...]:
         mine = {"user_id": self._user, **params}

@@ -55,6 +55,8 @@ def _one_of(column: str, words: type[StrEnum]) -> sa.CheckConstraint:
     return sa.CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
+# Before there are statistics SQLite takes the index with the most columns in use, so the state is a
+# column of these indexes too, although the condition bounds it already.
 def _partial(name: str, condition: str, *columns: str) -> sa.Index:
     where = sa.text(condition)
     return sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
@@ -101,8 +103,8 @@ bots: Final = sa.Table(
     _maybe("retry_at", sa.BigInteger),
     sa.Column("epoch", sa.BigInteger(), nullable=False, server_default="0"),
     sa.Column("crashes", sa.Integer(), nullable=False, server_default="0"),
-    sa.CheckConstraint("wish IN ('ON', 'OFF')", name="wish"),
     _one_of("state", BotState),
+    sa.CheckConstraint("wish IN ('ON', 'OFF')", name="wish"),
     sa.Index("bots_by_rev", "wish_rev"),
 )
 accounts: Final = sa.Table(
@@ -195,8 +197,8 @@ messages: Final = sa.Table(
     _column("state"),
     _maybe("reason"),
     _column("epoch", sa.BigInteger),
-    _one_of("via", Origin),
     _one_of("state", MessageState),
+    _one_of("via", Origin),
     sa.UniqueConstraint("user_id", "chat_id", "msg_id", "edited_at", "content_hash"),
     sa.Index("messages_by_arrival", "user_id", "arrival", unique=True),
     _partial("messages_new", "state = 'NEW'", "user_id", "arrival"),
@@ -272,9 +274,8 @@ intents: Final = sa.Table(
     _column("created_at", sa.BigInteger),
     _one_of("lane", Lane),
     _one_of("state", IntentState),
-    _partial("intents_open", "state IN ('HELD', 'SENDING', 'UNKNOWN')", "user_id", "account_id"),
+    _partial("intents_open", "state IN ('HELD', 'SENDING', 'UNKNOWN')", "user_id", "state"),
     sa.Index("intents_by_trade", "user_id", "trade_id"),
-    sa.Index("intents_client", "user_id", "account_id", "client_id"),
 )
 trades: Final = sa.Table(
     "trades",
@@ -305,6 +306,12 @@ trades: Final = sa.Table(
     _maybe("close_reason"),
     _one_of("state", TradeState),
     sa.UniqueConstraint("user_id", "account_id", "client_id"),
-    _partial("trades_live", "state IN ('OPENING', 'PENDING', 'OPEN')", "user_id", "account_id"),
-    sa.Index("trades_by_signal", "user_id", "signal_id"),
+    _partial(
+        "trades_live",
+        "state IN ('OPENING', 'PENDING', 'OPEN')",
+        "user_id",
+        "state",
+        "account_id",
+    ),
+    sa.Index("trades_by_signal", "user_id", "signal_id", "account_id", "leg"),
 )

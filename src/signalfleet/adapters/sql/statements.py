@@ -97,8 +97,8 @@ class Statements:
         )
         self.wishes_since = self._text(
             sa.select(bots.c.user_id, bots.c.wish_rev)
-            .join_from(bots, users, users.c.user_id == bots.c.user_id)
-            .where(bots.c.wish_rev > _param("wish_rev"), _given(users.c.cell))
+            .where(bots.c.wish_rev > _param("wish_rev"))
+            .where(sa.exists().where(users.c.user_id == bots.c.user_id).where(_given(users.c.cell)))
             .order_by(bots.c.wish_rev)
             .limit(_LIMIT)
         )
@@ -198,6 +198,11 @@ class Statements:
         self.replace_copy = self._replace_row(copies)
         self.replace_trade = self._replace_row(trades)
         self.replace_intent = self._replace_row(intents)
+        self.ends_of_copies = self._text(
+            sa.select(copies.c.outcome, copies.c.reason).where(
+                _given(copies.c.user_id), _given(copies.c.signal_id)
+            )
+        )
         self.set_outcome = self._replace(signals, "outcome", "reason")
 
     def _journal_reads(self) -> None:

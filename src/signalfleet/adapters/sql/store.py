@@ -101,8 +101,9 @@ class SqlStore:
 
     async def aclose(self) -> None:
         """Write what was queued, then close, each in a bounded time."""
-        await self._database.writer.aclose()
+        # Only a connection that may write can put the log back into the file when it is the last.
         await self._database.readers.aclose()
+        await self._database.writer.aclose()
 
 
 def _open(path: Path, cell: str) -> Database:

@@ -115,6 +115,12 @@ class GuardedClient(TelegramClient):
         self._let_pass(request)
         try:
             answer = await super()._call(sender, request, ordered, flood_sleep_threshold)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # The library cancels what waits when it ends; nobody cancelled our task.
+            raise ConnectionError("the connection was closed") from None
         except Exception as error:
             self._show(request, error)
             raise
@@ -147,13 +153,15 @@ class GuardedClient(TelegramClient):
         return await super()._switch_dc(new_dc)
 
     async def ping(self, limit_s: float) -> None:
-        """Ask for a pong. Raises TimeoutError after `limit_s`."""
+        """Ask for a pong. Raises TimeoutError after `limit_s`, and whatever ended the wait."""
         future = self._sender.send(functions.PingRequest(secrets.randbits(62)))
         future.add_done_callback(_looked_at)
         # The future stays the library's: it sets the answer without asking whether anybody waits.
         done, _ = await asyncio.wait([future], timeout=limit_s)
         if not done:
             raise TimeoutError
+        if future.cancelled():
+            raise ConnectionError("the connection was closed")
         future.result()
 
     async def ended(self) -> NoReturn:

@@ -105,7 +105,7 @@ def _read_messages(
     return ChannelExport(
         chat=chat,
         kind=kind,
-        title=title if isinstance(title, str) else "",
+        title=_whole(title) if isinstance(title, str) else "",
         messages=tuple(found[number] for number in sorted(found)),
         service_messages=service,
     )
@@ -155,7 +155,7 @@ def _flatten(entry: Mapping[str, Any], number: int) -> tuple[str, tuple[Span, ..
     if pieces is None or pieces == "":
         pieces = entry.get("text_entities", "")
     if isinstance(pieces, str):
-        return pieces[:MESSAGE_LENGTH_MAX], ()
+        return _whole(pieces)[:MESSAGE_LENGTH_MAX], ()
     if not isinstance(pieces, list):
         _refuse(f"the text of message {number} is neither a text nor a list")
     text = ""
@@ -164,11 +164,16 @@ def _flatten(entry: Mapping[str, Any], number: int) -> tuple[str, tuple[Span, ..
         words = piece.get("text") if isinstance(piece, dict) else piece
         if not isinstance(words, str):
             _refuse(f"the text of message {number} has a piece that is no text")
-        start, text = len(text), text + words
+        start, text = len(text), text + _whole(words)
         end = min(len(text), MESSAGE_LENGTH_MAX)
         if isinstance(piece, dict) and piece.get("type") == "strikethrough" and start < end:
             struck.append(Span(start=start, end=end))
     return text[:MESSAGE_LENGTH_MAX], tuple(struck)
+
+
+def _whole(words: str) -> str:
+    """Replace halves of characters, which JSON can hold but nothing can store."""
+    return words.encode("utf-8", "replace").decode() if not words.isascii() else words
 
 
 def _media_of(entry: Mapping[str, Any]) -> str:

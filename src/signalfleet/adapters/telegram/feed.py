@@ -1,6 +1,7 @@
 """From live updates to the sink: filter at once, queue in order, store, move the marks."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -15,7 +16,8 @@ from signalfleet.adapters.telegram.mapping import (
     chat_of,
     may_be_read,
 )
-from signalfleet.adapters.telegram.repair import Repairer, is_older, is_same
+from signalfleet.adapters.telegram.repair import Repairer
+from signalfleet.adapters.telegram.revisions import is_older, is_same
 from signalfleet.domain.ids import ChannelId
 from signalfleet.ports.chat_source import (
     ChatBatch,
@@ -131,28 +133,27 @@ class LiveFeed:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 change = await self._queue.get()
-                for state in await self._targets(change, sink):
-                    if await self._must_wait(state, change, sink):
-                        state.waiting.append(change)
+                for state, part in await self._targets(change, sink):
+                    if await self._must_wait(state, part, sink):
+                        state.waiting.append(part)
                         if not state.is_flushing:
                             state.is_flushing = True
                             tasks.create_task(self._flush(state, sink), name="telegram_follow_ups")
                     else:
-                        await self._store(state, change, sink)
+                        await self._store(state, part, sink)
 
-    async def _targets(self, change: Change, sink: ChatSink) -> list[ChatState]:
+    async def _targets(self, change: Change, sink: ChatSink) -> list[tuple[ChatState, Change]]:
+        """Return the chats that a change concerns, with their part of it."""
         if change.chat is not None:
             state = self._book.get(change.chat)
-            return [] if state is None else [state]
+            return [] if state is None else [(state, change)]
         # Deletions in groups and bots come without their chat; ids of channels mean others.
         found = []
         for state in self._book:
-            if state.has_counter:
-                continue
-            for number in change.ids:
-                if await sink.known_revision(state.chat, number) is not None:
-                    found.append(state)
-                    break
+            if not state.has_counter:
+                ids = [n for n in change.ids if await sink.known_revision(state.chat, n)]
+                if ids:
+                    found.append((state, replace(change, chat=state.chat, ids=tuple(ids))))
         return found
 
     async def _must_wait(self, state: ChatState, change: Change, sink: ChatSink) -> bool:

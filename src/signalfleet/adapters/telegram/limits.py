@@ -66,7 +66,7 @@ QUEUE_OVERFLOWS: Final = "signalfleet_telegram_queue_overflow_total"
 FORBIDDEN_REQUESTS: Final = "signalfleet_telegram_forbidden_requests_total"
 
 METRICS: Final[dict[str, tuple[str, ...]]] = {
-    RECONNECTS: ("reason",),  # first, transport, ping, library
+    RECONNECTS: ("reason",),  # first, transport, ping, closed
     GAP_REPAIRS: ("reason",),  # connected, gap, difference, overflow, store, sweep, membership
     FLOOD_WAITS: ("reason",),  # flood, frozen
     SESSIONS_LOST: ("reason",),  # revoked, unregistered, deactivated, auth_key_duplicated

@@ -5,6 +5,11 @@ from typing import Any, Final
 
 import structlog
 from telethon import errors, functions, types, utils
+from telethon.client.telegrambaseclient import (
+    DEFAULT_DC_ID,
+    DEFAULT_IPV4_IP,
+    DEFAULT_PORT,
+)
 
 from signalfleet.adapters.telegram.client import GuardedClient, within
 from signalfleet.adapters.telegram.connection import Link
@@ -19,10 +24,6 @@ from signalfleet.ports.errors import PortError, RefusedError, TemporaryError
 from signalfleet.ports.metrics import Metrics
 
 log = structlog.get_logger()
-
-DEFAULT_DC: Final = 2
-DEFAULT_HOST: Final = "149.154.167.51"  # core.telegram.org/getProxyConfig of the library: DC 2
-DEFAULT_PORT: Final = 443
 
 REFUSALS: Final[dict[type[BaseException], str]] = {
     errors.PhoneNumberInvalidError: "Telegram does not know this phone number; check its digits",
@@ -168,7 +169,7 @@ class TelethonSignIn:
         if server is not None:
             self._session.set_dc(server.dc, server.host, server.port)
         else:
-            self._session.set_dc(DEFAULT_DC, DEFAULT_HOST, DEFAULT_PORT)
+            self._session.set_dc(DEFAULT_DC_ID, DEFAULT_IPV4_IP, DEFAULT_PORT)
         self._client = GuardedClient(
             self._session, self._settings, self._link, self._metrics, role=Role.LOGIN
         )

@@ -274,8 +274,10 @@ class TelethonChatSource:
             except TimeoutError:
                 # A path can be dead without a word; the library would notice after minutes.
                 self._link.abort("ping")
-            except ConnectionError:
-                continue
+            except Exception as error:
+                known = self._in_port_words(error)
+                if not isinstance(known, TemporaryError):
+                    raise known from error
             else:
                 self._health = replace(self._health, last_pong_at=self._clock.now())
 

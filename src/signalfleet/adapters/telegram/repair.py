@@ -11,11 +11,11 @@ from telethon import functions, types
 
 from signalfleet.adapters.telegram.chats import ChatBook, ChatState, Marks, Sync
 from signalfleet.adapters.telegram.errors import ChatGoneError, FloodError
+from signalfleet.adapters.telegram.heads import Head, Heads, is_behind
 from signalfleet.adapters.telegram.limits import (
     GAP_REPAIRS,
     HISTORY_PAGES_MAX,
     PAGE,
-    PEERS_MAX,
     REPAIR_ROUNDS_MAX,
     REPAIR_TIME,
     REPAIRED_MESSAGES,
@@ -29,7 +29,8 @@ from signalfleet.adapters.telegram.mapping import (
     message_of,
 )
 from signalfleet.adapters.telegram.requests import Asker
-from signalfleet.domain.ids import ChannelId, MessageId, content_hash
+from signalfleet.adapters.telegram.revisions import is_older, is_same
+from signalfleet.domain.ids import MessageId
 from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.ports.chat_source import (
     ChatBatch,
@@ -47,28 +48,6 @@ from signalfleet.ports.metrics import Metrics
 log = structlog.get_logger()
 
 _KIND: Final = {Posted: "posted", Edited: "edited", Deleted: "deleted"}
-
-
-def is_same(one: ChannelMessage, other: ChannelMessage) -> bool:
-    """Tell whether two revisions say the same, whatever Telegram calls them."""
-    return _content(one) == _content(other)
-
-
-def is_older(one: ChannelMessage, other: ChannelMessage) -> bool:
-    return (one.edited_at or one.posted_at) < (other.edited_at or other.posted_at)
-
-
-def _content(message: ChannelMessage) -> tuple[str, object]:
-    digest = content_hash(message.text, message.reply_to, message.media)
-    return digest, [(span.start, span.end) for span in message.struck]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """What Telegram says of a chat now; None where it does not say."""
-
-    top: int | None = None
-    pts: int | None = None
 
 
 @dataclass(slots=True)
@@ -89,6 +68,7 @@ class Repairer:
     def __init__(self, book: ChatBook, asker: Asker, clock: Clock, metrics: Metrics) -> None:
         self._book = book
         self._asker = asker
+        self._heads = Heads(asker, clock)
         self._clock = clock
         self._metrics = metrics
 
@@ -109,7 +89,7 @@ class Repairer:
         begun = {state.chat: state.begin_repair() for state in chats}
         jobs: list[_Job] = []
         try:
-            heads = await self.heads(chats)
+            heads = await self._heads.of(chats)
             for state in chats:
                 head = heads.get(state.chat)
                 if head is not None:
@@ -139,7 +119,7 @@ class Repairer:
             raise
         except ChatGoneError:
             job.is_complete = False
-            self._lost(job.state)
+            self._heads.lost(job.state)
         except (TemporaryError, StoreUnavailableError) as error:
             job.is_complete = False
             return error
@@ -151,57 +131,18 @@ class Repairer:
         """Compare all chats with what Telegram says of them; True: some are in doubt."""
         now = self._clock.monotonic()
         chats = [state for state in self._book if state.sync is Sync.SYNCED]
-        heads = await self.heads(chats)
-        behind = [state for state in chats if _is_behind(state, heads.get(state.chat))]
+        heads = await self._heads.of(chats)
+        behind = [state for state in chats if is_behind(state, heads.get(state.chat))]
         if behind:
             await self._clock.sleep(settle)  # The update may be on its way.
         for state in behind:
-            if _is_behind(state, heads.get(state.chat)):
+            if is_behind(state, heads.get(state.chat)):
                 state.doubt("sweep")
         for state in chats:
             oldest = now - compare_every.total_seconds()
             if not state.has_counter and (state.compared_at or 0) < oldest:
                 state.doubt("sweep")
         return bool(self._book.in_doubt(now))
-
-    # Heads
-
-    async def heads(self, chats: Sequence[ChatState]) -> dict[ChannelId, Head]:
-        """Return the newest message and event of each chat that can be read."""
-        found: dict[ChannelId, Head] = {}
-        suspects = [state for state in chats if state.failures]
-        sound = [state for state in chats if not state.failures]
-        for start in range(0, len(sound), PEERS_MAX):
-            found |= await self._heads_of(sound[start : start + PEERS_MAX])
-        for state in suspects:
-            found |= await self._heads_of([state])
-        return found
-
-    async def _heads_of(self, chats: Sequence[ChatState]) -> dict[ChannelId, Head]:
-        if not chats:
-            return {}
-        peers = [types.InputDialogPeer(input_peer(state.watched)) for state in chats]
-        try:
-            answer = await self._asker.ask(functions.messages.GetPeerDialogsRequest(peers))
-        except ChatGoneError:
-            # One chat that cannot be read fails the whole call.
-            if len(chats) == 1:
-                self._lost(chats[0])
-                return {}
-            half = len(chats) // 2
-            return await self._heads_of(chats[:half]) | await self._heads_of(chats[half:])
-        wanted = {_peer_key(peer.peer): state for peer, state in zip(peers, chats, strict=True)}
-        found = {state.chat: Head() for state in chats}
-        for dialog in answer.dialogs:
-            state = wanted.get(_peer_key(dialog.peer))
-            if state is not None:
-                pts = dialog.pts if state.has_counter else None
-                found[state.chat] = Head(top=dialog.top_message, pts=pts)
-        return found
-
-    def _lost(self, state: ChatState) -> None:
-        if state.note_failure(self._clock.monotonic()):
-            log.warning("telegram_chat_lost", chat=int(state.chat))
 
     # Posts
 
@@ -416,19 +357,3 @@ class Repairer:
             if isinstance(item, Deleted):
                 state.note_removed(item.messages)
             self._metrics.count(REPAIRED_MESSAGES, kind=_KIND[type(item)])
-
-
-def _is_behind(state: ChatState, head: Head | None) -> bool:
-    if head is None or state.sync is not Sync.SYNCED:
-        return False
-    if head.top is not None and head.top > state.seen_max:
-        return True
-    return head.pts is not None and head.pts > (state.pts_seen or 0)
-
-
-def _peer_key(peer: Any) -> tuple[str, int]:
-    for name in ("channel_id", "chat_id", "user_id"):
-        number = getattr(peer, name, None)
-        if number is not None:
-            return name, number
-    return "", 0

@@ -24,6 +24,7 @@ from signalfleet.domain.exchange.valuation import earned
 from signalfleet.domain.money import Lots, Price
 
 _AVERAGE_DIGITS: Final = 6
+_NO_LOTS: Final = Lots(ZERO)
 
 
 class Fills:
@@ -46,11 +47,7 @@ class Fills:
         """Fill an order that opens: a new position, or on a netting account one with the held."""
         held = next(iter(book.positions_in(order.symbol)), None) if book.is_netting else None
         ticket = order.ticket if held is None else held.ticket
-        filled = replace(
-            order, state=OrderState.FILLED, lots_left=Lots(ZERO), done_at=now, position=ticket
-        )
-        if order.kind is OrderKind.MARKET:
-            filled = replace(filled, price=price)
+        filled = _filled(order, price, ticket, now)
         book.put_order(filled, now)
         if held is None:
             return self._open(book, filled, price, now)
@@ -71,7 +68,7 @@ class Fills:
             kind=OrderKind.MARKET,
             state=OrderState.FILLED,
             lots=lots,
-            lots_left=Lots(ZERO),
+            lots_left=_NO_LOTS,
             price=price,
             placed_at=now,
             done_at=now,
@@ -187,3 +184,26 @@ class Fills:
             stop_loss=order.stop_loss,
             take_profit=order.take_profit,
         )
+
+
+def _filled(order: Order, price: Price, position: int, now: datetime) -> Order:
+    """Return the order as its fill leaves it; spelled out, as `replace` takes three times as long."""
+    return Order(
+        ticket=order.ticket,
+        symbol=order.symbol,
+        side=order.side,
+        kind=order.kind,
+        state=OrderState.FILLED,
+        lots=order.lots,
+        lots_left=_NO_LOTS,
+        price=price if order.kind is OrderKind.MARKET else order.price,
+        placed_at=order.placed_at,
+        done_at=now,
+        stop_limit_price=order.stop_limit_price,
+        stop_loss=order.stop_loss,
+        take_profit=order.take_profit,
+        expires_at=order.expires_at,
+        position=position,
+        filling=order.filling,
+        label=order.label,
+    )

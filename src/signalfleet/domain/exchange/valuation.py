@@ -40,9 +40,16 @@ def required_margin(
 
 def figures(prices: Prices, book: Book) -> Figures:
     equity, used = book.balance, ZERO
+    currency, leverage = book.terms.currency, book.terms.leverage
     for held in book.positions.values():
-        equity += floating(prices, book, held) + held.swap
-        used += required_margin(prices, book, held.symbol, held.lots, held.open_price) or ZERO
+        equity += held.swap
+        instrument, quote = prices.instrument(held.symbol), prices.quote(held.symbol, currency)
+        if instrument is None or quote is None:
+            continue
+        side, lots, opened = held.side, held.lots, held.open_price
+        closing = quote.to_close(side)
+        equity += profit(side, lots, opened, closing, instrument=instrument, quote=quote)
+        used += margin(lots, opened, instrument, quote, leverage)
     return Figures(
         balance=book.balance,
         equity=equity,

@@ -35,7 +35,7 @@ DEAD_UNITS: Final = frozenset(
 LINE_LABELS: Final = frozenset({"lots", "risk", "leverage", "skip"})
 # Words after which a side is the name of a trade, not an order to open one.
 TRADE_VERBS: Final = frozenset(
-    {"close", "cancel", "closed", "modified", "hit", "hold", "half", "part", "invalid", "rest"}
+    {"close", "cancel", "closed", "modified", "hit", "hit_stop", "hit_even", "hold", "half", "part", "invalid", "rest"}
 )
 VETO_MOODS: Final = frozenset(
     {"negation", "past", "future", "conditional", "optional", "wish", "later", "question"}
@@ -137,6 +137,7 @@ class BlockReader:
         self.leg = 0
         self.stray = 0
         self.dead_clause = -1
+        self.is_list = False
         self.loose: list[Level] = []
         self.default_side = default_side
 
@@ -296,6 +297,7 @@ class BlockReader:
 
     def _set_label(self, label: str, item: Item, *, from_side: bool = False) -> None:
         self.label = label
+        self.is_list = False
         self.label_line = item.line
         self.is_fresh = True
         self.is_from_side = from_side
@@ -455,7 +457,16 @@ class BlockReader:
             return
         if unit == "money" and self.is_fresh is False and label != "tp":
             return
-        if self._take_index(at, item):
+        if self.is_list:
+            # Only counted lines go on with a list of entries.
+            if not self._take_index(at, item):
+                self.is_list = False
+                if not self.index:
+                    self.label = ""
+                    return
+            else:
+                return
+        elif self._take_index(at, item):
             return
         self._place(item, unit)
 
@@ -566,6 +577,8 @@ class BlockReader:
         elif self.is_fresh:
             if self.label == "sl" and item.line > self.label_line + 2:
                 self.label = ""
+        elif self.label == "entry" and self.block.entries and self.block.entries[-1].index:
+            self.is_list = True
         elif self.label in {"sl", "entry"}:
             self.label = ""
             if self.leg and not self.block.has_levels:
@@ -607,7 +620,7 @@ class BlockReader:
 
     def mark(self, at: int, item: Item) -> None:
         """A tick after a level tells a result; before a level it is decoration."""
-        if item.role == "hit":
+        if item.role.startswith("hit"):
             if self.label in {"tp", "sl"} and not self.is_fresh:
                 self.block.result_marks += 1
             elif self.label in {"tp", "sl"}:
@@ -636,6 +649,32 @@ class BlockReader:
                 self.block.stop_is_ticked = True
             elif self._line_label(index) == "target" or self.label == "tp":
                 self.block.result_marks += 1
+
+    def icon(self, at: int, item: Item) -> None:
+        """Let an icon before a lone price stand for the label that is missing."""
+        block = self.block
+        follow = self.items[at + 1] if at + 1 < len(self.items) else None
+        if (
+            block.side is None
+            or follow is None
+            or follow.role != NUM
+            or follow.unit
+            or follow.line != item.line
+            or not self._is_line_start(at)
+            or (self.label == "tp" and item.role in {"tick", "icon_target"})
+            or (self.label and self.is_fresh and not self.is_from_side)
+        ):
+            return
+        if item.role in {"cross", "icon_stop"} and not block.stops:
+            self._set_label("sl", item)
+            block.flags.add("icon_labels")
+        elif item.role in {"tick", "icon_target"}:
+            self._set_label("tp", item)
+            block.flags.add("icon_labels")
+
+    def tick(self, at: int, item: Item) -> None:
+        self.mark(at, item)
+        self.icon(at, item)
 
     def _line_label(self, at: int) -> str:
         line = self.items[at].line
@@ -667,6 +706,7 @@ _STEPS: Final = {
     NUM: BlockReader.number,
     "open_target": BlockReader.open_target,
     "hold": BlockReader.open_target,
+    "trail": BlockReader.open_target,
     "none_word": BlockReader.none_word,
     "ask": BlockReader.ask,
     BREAK: BlockReader.line,
@@ -674,6 +714,11 @@ _STEPS: Final = {
     "open_bracket": BlockReader.bracket,
     "close_bracket": BlockReader.bracket_end,
     UNKNOWN: BlockReader.unknown,
-    "tick": BlockReader.mark,
+    "tick": BlockReader.tick,
+    "cross": BlockReader.icon,
+    "icon_stop": BlockReader.icon,
+    "icon_target": BlockReader.icon,
     "hit": BlockReader.mark,
+    "hit_stop": BlockReader.mark,
+    "hit_even": BlockReader.mark,
 }

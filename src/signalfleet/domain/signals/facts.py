@@ -21,10 +21,10 @@ GLUE: Final = frozenset("/-._")
 ICONS: Final[Mapping[str, str]] = {
     **dict.fromkeys("✅✔☑✓🆗👍🏅", "tick"),
     **dict.fromkeys("❌✖❎✘", "cross"),
-    **dict.fromkeys("🛑⛔🚫📛🔻", "icon_stop"),
+    **dict.fromkeys("🛑⛔🚫📛🚷", "icon_stop"),
     **dict.fromkeys("🎯💰💵🏆💸🤑🥇🥈🥉", "icon_target"),
     **dict.fromkeys("🟢📈⬆🔼🐂↗🚀🔵☝👆🟩⏫🐃", "icon_up"),
-    **dict.fromkeys("🔴📉⬇🔽🐻↘👇🟥⏬🩸", "icon_down"),
+    **dict.fromkeys("🔴📉⬇🔽🔻🐻↘👇🟥⏬🩸", "icon_down"),
     **dict.fromkeys("↔🔸🔹▪▫•●○◾◽■□★☆⭐", "bullet"),
     "?": "ask",
     ",": "comma",
@@ -85,6 +85,14 @@ NUMBER_SUFFIX: Final[Mapping[str, str]] = {
 MONEY_WORDS: Final = frozenset(
     "usd usdt dollar dollars eur euro euros tl rs inr lakh trieu".split()
 )
+PAIRS: Final[Mapping[str, tuple[str, str]]] = {
+    "buy_stop": ("buy", "stop_order"),
+    "sell_stop": ("sell", "stop_order"),
+    "buy_limit": ("buy", "limit"),
+    "sell_limit": ("sell", "limit"),
+    "buy_zone": ("buy", "zone"),
+    "sell_zone": ("sell", "zone"),
+}
 AFTER_LABEL: Final = frozenset({"stop", "target", "entry", "ignore"})
 
 
@@ -200,7 +208,7 @@ class FactFinder:
                 leaf: Leaf | None = None
                 stop = at + 1
                 if node is not None:
-                    leaf, stop = _longest(node, tokens, at + 1)
+                    leaf, stop = _longest(node, tokens, at + 1, self._lexicon)
                 elif kind == WORD and len(piece) >= MIN_TYPO:
                     leaf, stop = self._corrected(root, piece, tokens, at)
                 if kind == NUMBER and leaf is not None and stop == at + 1:
@@ -210,7 +218,7 @@ class FactFinder:
                     item = Item(leaf.role, leaf.value, start, end, line, clause, is_glued)
                     if leaf.is_contested:
                         contested.append((item, leaf))
-                    elif leaf.languages and len(leaf.languages) == 1:
+                    elif leaf.is_foreign:
                         for language in leaf.languages:
                             evidence[language] = evidence.get(language, 0) + 1
                     if leaf.role == "symbol" and not leaf.is_contested:
@@ -218,6 +226,12 @@ class FactFinder:
                     if not item.value:
                         item.value = folded[start:end]
                     items.append(item)
+                    pair = PAIRS.get(leaf.role)
+                    if pair is not None:
+                        item.role = pair[0]
+                        items.append(
+                            Item(pair[1], item.value, start, end, line, clause, is_glued=False)
+                        )
                     at = stop
                     last_end = end
                     continue
@@ -276,7 +290,7 @@ class FactFinder:
         node = root.get(right) if right else None
         if node is None:
             return None, at + 1
-        return _longest(node, tokens, at + 1)
+        return _longest(node, tokens, at + 1, self._lexicon)
 
     def _after_symbol(
         self, item: Item, tokens: list[text.Token], stop: int, end: int
@@ -319,7 +333,9 @@ class FactFinder:
         return Item(UNKNOWN, piece, start, end, line, clause, is_glued)
 
 
-def _longest(node: Node, tokens: list[text.Token], at: int) -> tuple[Leaf | None, int]:
+def _longest(
+    node: Node, tokens: list[text.Token], at: int, lexicon: Lexicon
+) -> tuple[Leaf | None, int]:
     """Follow the tree as far as the tokens go; a separator inside a phrase does not count."""
     best: Leaf | None = node.get("")
     best_at = at
@@ -328,6 +344,9 @@ def _longest(node: Node, tokens: list[text.Token], at: int) -> tuple[Leaf | None
     while at < size:
         kind, piece, start, end = tokens[at]
         child = current.get(piece)
+        if child is None and kind == WORD and len(piece) >= MIN_TYPO and len(current) > 1:
+            right = lexicon.correct(piece)
+            child = current.get(right) if right else None
         if child is None:
             if kind != MARK or piece not in GLUE or at + 1 >= size:
                 break

@@ -38,7 +38,7 @@ BLOCKING: Final = frozenset(
 )
 REPORT_BLOCKING: Final = frozenset({"question", "future", "conditional", "example", "negation"})
 MEANINGFUL: Final = frozenset(
-    "stop target entry zone break_even close close_loose half part part_loose cancel pending hit "
+    "stop target entry zone break_even close close_loose half part part_loose cancel pending hit hit_stop hit_even layer "
     "all first second third move remove trail old modified closed invalid rest position num "
     "symbol buy sell buy_loose sell_loose open_target none_word tick cross slash dash plus now "
     "limit stop_order until hold amp again profit".split()
@@ -88,7 +88,7 @@ def read_follow_ups(
 
 
 _TRIGGERS: Final = frozenset(
-    "stop target break_even close close_loose half part cancel hit trail closed invalid remove "
+    "stop target break_even close close_loose half part cancel hit hit_stop hit_even trail closed invalid remove "
     "entry tick".split()
 )
 
@@ -163,6 +163,13 @@ class _Reader:
         if not self.may_act:
             return
         target = ref or self._ref()
+        named = list(
+            dict.fromkeys(one.value for one in self.clause.items if one.role == "symbol")
+        )
+        if len(named) > 1 and isinstance(action, BreakEven) and ref is None:
+            for name in named:
+                self._act(action, *items, ref=TradeRef(symbol=name), issues=issues)
+            return
         if any(
             isinstance(old, FollowUp) and (old.action, old.target) == (action, target)
             for old in self.readings
@@ -231,20 +238,23 @@ class _Reader:
         look = self._next(at + 1, "until", "move", "now", "position", "dash", "slash", "stop")
         role = self._role(look)
         fits = self._is_clear()
-        if role == "trail" or before == "trail":
-            number = self._number_from(look, {"pips", ""})
+        number = self._number_from(look + (role == "trail"), {"pips", ""})
+        trails = role == "trail" or before == "trail"
+        if trails and role not in {"target", "entry", "break_even"} and (
+            number is None or number.unit
+        ):
             if fits and "stop" not in handled:
                 handled.add("stop")
                 self._act(
                     MoveStop(to=Trail(pips=_decimal(number) if number else None)),
                     *([number] if number else [item]),
                 )
-            return look + 1
+            return look + 2
         if role in {"break_even", "entry"}:
             return self._to_entry(look, item, handled, fits=fits)
         if role == "target":
             return self._to_target(look, item, handled, fits=fits)
-        number = self._number_from(look, {"", "thousand"})
+        number = self._number_from(look + (role == "trail"), {"", "thousand"})
         if number is not None and fits:
             price = self._price(number, -self.known.side.sign if self.known.side else 0)
             if price is not None and "stop" not in handled:
@@ -324,6 +334,8 @@ class _Reader:
             self._report("be", None, item)
             return at + 1
         if before == "close" and not self.clause.roles & {"part", "half"}:
+            return at + 1
+        if "close" in self.clause.roles and not self.clause.roles & {"part", "half", "stop", "move"}:
             return at + 1
         if "break_even" in handled or "stop" in handled or "leg" in handled:
             return at + 1
@@ -482,8 +494,9 @@ class _Reader:
         room = 3 if is_part or self.known.is_reply or roles & {"symbol", "position"} else 1
         if self.clause.unknown > room or (self._has_stop_first(at) and item.role == "close_loose"):
             return at + 1
-        if item.role == "close_loose" and not is_part and self.clause.unknown:
-            return at + 1
+        if item.role == "close_loose" and not is_part:
+            if self.clause.unknown or item.value in {"off", "secure", "lock"}:
+                return at + 1
         if item.role in {"half", "part"} and not self._is_closing(item):
             return at + 1
         if roles & {"pending", "limit", "stop_order"} and not is_part:
@@ -515,7 +528,8 @@ class _Reader:
         if roles & {"close", "close_loose"}:
             return True
         if item.role == "part":
-            return self.clause.unknown <= 1 and "hit" not in roles
+            after = [other.role for other in self.seq if other.start > item.start]
+            return self.clause.unknown <= 1 and "hit" not in after
         return bool(roles & {"move", "part", "profit", "position", "now"}) and (
             self.clause.unknown == 0
         )
@@ -558,6 +572,9 @@ class _Reader:
                 return one / two, None
         if "half" in roles:
             return Decimal("0.5"), None
+        for item, after in zip(self.seq, self.seq[1:], strict=False):
+            if item.role == "layer" and after.role == NUM and _is_index(after):
+                return None, int(after.value)
         for item in self.seq:
             leg = {"first": 1, "second": 2, "third": 3}.get(item.role)
             if leg is not None and roles & {"entry", "layer", "position", "limit"}:
@@ -603,6 +620,11 @@ class _Reader:
             self._report("entry", None, item)
         return at + 1
 
+    def hit_words(self, at: int, _handled: set[str]) -> int:
+        item = self.seq[at]
+        self._report("sl" if item.role == "hit_stop" else "be", None, item)
+        return at + 2 if self._role(at + 1) in {"stop", "break_even"} else at + 1
+
     def entry(self, at: int, handled: set[str]) -> int:
         item = self.seq[at]
         if "move" not in self.clause.roles or handled & {"stop", "break_even", "close"}:
@@ -644,6 +666,8 @@ _STEPS: Final = {
     "invalid": _Reader.invalid,
     "remove": _Reader.remove,
     "hit": _Reader.hit,
+    "hit_stop": _Reader.hit_words,
+    "hit_even": _Reader.hit_words,
     "entry": _Reader.entry,
 }
 __all__ = ["UNKNOWN", "FollowUps", "read_follow_ups"]

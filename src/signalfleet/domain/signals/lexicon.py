@@ -9,9 +9,9 @@ from signalfleet.domain.instruments.symbols import PAIR_LETTERS, Symbols
 from signalfleet.domain.signals import text
 
 ROLES: Final = frozenset(
-    "buy sell buy_loose sell_loose now limit stop_order above below breaks better entry zone stop "
+    "buy_stop sell_stop buy_limit sell_limit buy_zone sell_zone buy sell buy_loose sell_loose now limit stop_order above below breaks better entry zone stop "
     "target pips lots risk leverage r_unit break_even close close_loose half part part_loose cancel pending "
-    "hit all first second third again add same open_target none_word move remove widen trail old "
+    "hit hit_stop hit_even all first second third again add same open_target none_word move remove widen trail old "
     "secure invalid rest position hold half_size ignore symbol_word direction filler opened "
     "modified closed levels_word until at_word current percent_word profit level_noun layer "
     "run".split()
@@ -39,7 +39,7 @@ class Claim:
 class Leaf:
     """The end of a phrase: its settled meaning, or the claims to choose from."""
 
-    __slots__ = ("claims", "is_contested", "languages", "role", "value")
+    __slots__ = ("claims", "is_contested", "is_foreign", "languages", "role", "value")
 
     def __init__(self, claims: tuple[Claim, ...]) -> None:
         self.claims = claims
@@ -50,6 +50,8 @@ class Leaf:
         self.role = best.role
         self.value = best.value
         self.languages = frozenset(claim.language for claim in strong if claim.language)
+        # English words stand in messages of every language, so they are no evidence.
+        self.is_foreign = bool(self.languages) and "en" not in self.languages
 
     def settle(self, evidence: Mapping[str, int]) -> tuple[str, str] | None:
         """Choose by the languages of the other words; None when nobody's claim holds."""

@@ -216,11 +216,25 @@ def _signals(
     if settled.doubt:
         found.doubts.add(Doubt.NUMBER_TWO_READINGS)
         return []
+    if "icon_labels" in block.flags and not _fits_side(side, settled):
+        found.doubts.add(Doubt.NUMBER_UNPLACED)
+        return []
     groups, is_bare_list = _entry_groups(block, settled)
     made = []
     for number, group in enumerate(groups or [[]]):
         made.append(_signal(block, side, settled, group, number, places, is_bare_list=is_bare_list))
     return made
+
+
+def _fits_side(side: Side, settled: Settled) -> bool:
+    """Tell whether levels that only icons name lie where such levels lie."""
+    stops = [placed.value * side.sign for placed in settled.stops if placed.value is not None]
+    middle = [placed.value * side.sign for placed in settled.entries if placed.value is not None]
+    targets = [placed.value * side.sign for placed in settled.targets if placed.value is not None]
+    order = [max(stops)] if stops else []
+    order += [min(middle), max(middle)] if middle else []
+    order += [min(targets)] if targets else []
+    return order == sorted(order)
 
 
 def _entry_groups(block: Block, settled: Settled) -> tuple[list[list[Placed]], bool]:
@@ -239,13 +253,15 @@ def _entry_groups(block: Block, settled: Settled) -> tuple[list[list[Placed]], b
     )
     if stated:
         return [[entry] for entry in entries], False
-    ranges = [
-        [entries[at - 1], entry]
-        for at, entry in enumerate(entries)
-        if at and entry.joiner in {"dash", "slash", "until", "amp"}
-    ]
+    ranges: list[list[Placed]] = []
+    for at, entry in enumerate(entries):
+        if at and entry.joiner in {"dash", "slash", "until", "amp"}:
+            if ranges and ranges[-1][-1] is entries[at - 1]:
+                ranges[-1].append(entry)
+            else:
+                ranges.append([entries[at - 1], entry])
     if ranges:
-        return [ranges[-1]], False
+        return [ranges[-1]], len(ranges[-1]) > 2
     if any(entry.joiner == "comma" or entry.index for entry in entries):
         return [entries], True
     values = {entry.value for entry in entries}

@@ -18,16 +18,21 @@ PRECEDENCE: Final = (
 
 def outcome_of(copies: Sequence[Copy]) -> CopyOutcome | None:
     """Return the outcome that outranks the others; None while a copy has none yet."""
-    outcomes = {copy.outcome for copy in copies}
-    if None in outcomes:
-        return None
-    return next((outcome for outcome in PRECEDENCE if outcome in outcomes), None)
+    return combined([(copy.outcome, copy.reason) for copy in copies])[0]
 
 
 def reason_of(copies: Sequence[Copy]) -> str | None:
     """Return the reason of the copies that decide the outcome, if they agree on one."""
-    outcome = outcome_of(copies)
-    if outcome is None:
-        return None
-    reasons = {copy.reason for copy in copies if copy.outcome is outcome}
-    return reasons.pop() if len(reasons) == 1 else None
+    return combined([(copy.outcome, copy.reason) for copy in copies])[1]
+
+
+def combined(
+    ends: Sequence[tuple[CopyOutcome | None, str | None]],
+) -> tuple[CopyOutcome | None, str | None]:
+    """Return outcome and reason of a signal from those of its copies."""
+    outcomes = {outcome for outcome, _ in ends}
+    if None in outcomes:
+        return None, None
+    decisive = next((outcome for outcome in PRECEDENCE if outcome in outcomes), None)
+    reasons = {reason for outcome, reason in ends if outcome == decisive}
+    return decisive, reasons.pop() if len(reasons) == 1 else None

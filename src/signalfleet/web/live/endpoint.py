@@ -17,7 +17,6 @@ from signalfleet.web.live.hub import Frame, LiveHub, Stream, TooManyStreamsError
 from signalfleet.web.problems import problem
 from signalfleet.web.routes import Access, RouteTable
 
-HEARTBEAT_S: Final = 15.0
 RETRY_MS: Final = (1_000, 5_000)
 SIGNED_OUT: Final = "signed_out"
 GOING_AWAY: Final = "going_away"
@@ -58,7 +57,7 @@ class LiveResponse(Response):
         self._context = context_of(request)
         self._user = user
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's shape
         await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
         async with asyncio.TaskGroup() as tasks:
             gone = tasks.create_task(_gone(receive), name="live-connection")
@@ -77,7 +76,9 @@ class LiveResponse(Response):
         await write(frames.retry(RETRY_MS[0] + secrets.randbelow(RETRY_MS[1] - RETRY_MS[0])))
         try:
             async with self._hub.stream(self._user) as stream:
-                await write(frames.encode(Frame(event="bye", text=await self._serve(stream, write))))
+                await write(
+                    frames.encode(Frame(event="bye", text=await self._serve(stream, write)))
+                )
         except TooManyStreamsError:  # The last place was taken between the look and the opening.
             await write(frames.encode(Frame(event="bye", text=GOING_AWAY)))
 
@@ -89,11 +90,12 @@ class LiveResponse(Response):
                 return SIGNED_OUT
             now = clock.now().isoformat(timespec="milliseconds")
             await write(frames.encode(Frame(event="hb", text=now)))
-            beat_at = clock.monotonic() + HEARTBEAT_S
-            while not self._hub.is_ending and clock.monotonic() < beat_at:
-                frame = await _next(stream, self._hub, beat_at - clock.monotonic())
-                if frame is not None:
-                    await write(frames.encode(frame))
+            beat_at = clock.monotonic() + self._hub.heartbeat.total_seconds()
+            while (left := beat_at - clock.monotonic()) > 0:
+                frame = await _next(stream, self._hub, left)
+                if frame is None:
+                    break
+                await write(frames.encode(frame))
         return GOING_AWAY
 
 

@@ -26,6 +26,7 @@ STREAMS_PER_USER: Final = 6
 STREAMS: Final = 2_000
 COALESCE: Final = timedelta(milliseconds=500)
 LISTEN_AGAIN: Final = timedelta(seconds=1)
+HEARTBEAT: Final = timedelta(seconds=15)
 ALL_PANELS: Final = frozenset(Panel)
 CHANGED: Final = "changed"
 _OF_TRADE: Final = ALL_PANELS - {Panel.LINKS}
@@ -41,7 +42,7 @@ Render = Callable[[UserId, Collection[Panel]], Awaitable[Mapping[str, str]]]
 
 
 class TooManyStreamsError(Exception):
-    """This process or this user has as many open streams as are served."""
+    """The process or the user has as many open streams as are served."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,10 @@ class _Feed:
 class LiveHub:
     """Listens to a user's events only while the user has a page open."""
 
-    def __init__(self, bus: Bus, clock: Clock, render: Render) -> None:
+    def __init__(
+        self, bus: Bus, clock: Clock, render: Render, *, heartbeat: timedelta = HEARTBEAT
+    ) -> None:
+        self.heartbeat = heartbeat
         self._bus = bus
         self._clock = clock
         self._render = render

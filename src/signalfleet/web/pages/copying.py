@@ -1,4 +1,4 @@
-"""Stop all copying, and its counterpart. Stop must always work: no limit, no script, no question."""
+"""Stop all copying, and Resume. Stop must always work: no limit, no script, no question."""
 
 from typing import Final
 

@@ -70,6 +70,4 @@ async def render_panels(
         panels,
     )
     values = {"board": board, "times": board.times}
-    return {
-        panel.value: context.pages.render(TEMPLATES[panel], values) for panel in sorted(panels)
-    }
+    return {panel.value: context.pages.render(TEMPLATES[panel], values) for panel in sorted(panels)}

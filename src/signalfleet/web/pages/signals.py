@@ -113,5 +113,3 @@ async def _detail(context: WebContext, signed: Signed, chat: int, message: int) 
     if detail is None:
         raise HTTPException(404)
     return detail
-
-

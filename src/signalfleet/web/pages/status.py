@@ -1,4 +1,4 @@
-"""What programs ask: is it alive, is it ready, its metrics, its static files, its policy reports."""
+"""What programs ask: alive, ready, metrics, static files, reports of a broken policy."""
 
 import asyncio
 from typing import Final, cast

@@ -124,7 +124,9 @@ async def load_accounts(
     accounts = sorted(await store.accounts.list(), key=lambda one: _mode_rank(one.mode))
     return tuple(
         [
-            account_board(account, await store.accounts.view(account.account_id), book, times, words)
+            account_board(
+                account, await store.accounts.view(account.account_id), book, times, words
+            )
             for account in accounts
         ]
     )
@@ -246,9 +248,7 @@ def shown_price(price: Price | None, digits: int) -> str:
     return NOTHING if price is None else f"{price.value:.{max(digits, decimals(price))}f}"
 
 
-def unknown_rows(
-    intents: Sequence[Intent], book: Book, times: Times
-) -> tuple[UnknownRow, ...]:
+def unknown_rows(intents: Sequence[Intent], book: Book, times: Times) -> tuple[UnknownRow, ...]:
     rows = []
     by_id = {trade.trade_id: trade for trade in book.trades}
     for intent in intents:

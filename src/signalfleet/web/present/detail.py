@@ -5,11 +5,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 from signalfleet.domain.ids import ChannelId, MessageId
 from signalfleet.domain.signals.model import Span
-from signalfleet.domain.trading.records import Copy, SignalRecord, Trade, TraceStep, TradeState
+from signalfleet.domain.trading.records import Copy, SignalRecord, TraceStep, Trade, TradeState
 from signalfleet.ports.store import StoredMessage, UserStore
 from signalfleet.web.present.formats import Moment, Times
 from signalfleet.web.present.messages import (
@@ -20,9 +21,12 @@ from signalfleet.web.present.messages import (
     load_parts,
     message_row,
 )
+from signalfleet.web.present.orders import net
 from signalfleet.web.present.outcomes import MessageFacts
 from signalfleet.web.present.reading import Segment, cut, stored_spans
-from signalfleet.web.present.trace import StepRow, TraceReader, dicts, net
+from signalfleet.web.present.steps import StepRow
+from signalfleet.web.present.stored import dicts
+from signalfleet.web.present.trace import TraceReader
 from signalfleet.web.present.words import Words
 
 RELATIVES_WITHIN: Final = 100
@@ -161,7 +165,7 @@ def _edits(written: Sequence[StoredMessage], times: Times) -> tuple[Edit, ...]:
             at=times.at(after.message.edited_at or after.received_at),
             changes=changes(before.message.text, after.message.text),
         )
-        for before, after in zip(written, written[1:], strict=False)
+        for before, after in pairwise(written)
     )
 
 
@@ -209,9 +213,7 @@ async def _answers(
         one = facts.stored.message
         if one.channel == chat and one.reply_to == message:
             row = message_row(facts, channels, times, words)
-            found.append(
-                Relative(address=row.address, at=row.at, excerpt=row.excerpt, row=row)
-            )
+            found.append(Relative(address=row.address, at=row.at, excerpt=row.excerpt, row=row))
     return tuple(reversed(found))
 
 

@@ -140,4 +140,3 @@ def one_line(text: str, limit: int = 120) -> str:
     visible = "".join(" " if c.isspace() else c for c in text if c not in BIDI_CONTROLS)
     line = " ".join("".join(c for c in visible if unicodedata.category(c) != "Cc").split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
-

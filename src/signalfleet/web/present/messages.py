@@ -19,6 +19,7 @@ from signalfleet.web.present.outcomes import (
     outcome_of_message,
 )
 from signalfleet.web.present.reading import signal_line
+from signalfleet.web.present.stored import dicts
 from signalfleet.web.present.words import Words
 
 EXCERPT_CHARS: Final = 140
@@ -172,8 +173,7 @@ def understood_as(facts: MessageFacts) -> str:
     texts: list[str] = []
     for step in facts.trace:
         readings = step.facts.get("readings") if step.stage == "read" else None
-        for reading in readings if isinstance(readings, list) else ():
-            texts.append(str(reading.get("text", "")))
+        texts += [str(one.get("text", "")) for one in dicts(readings)]
     line = "; ".join(text for text in texts if text)
     return f"{line[:1].upper()}{line[1:]}"
 

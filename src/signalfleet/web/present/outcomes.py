@@ -10,6 +10,7 @@ from signalfleet.domain.trading.intents import Action, Intent, IntentState
 from signalfleet.domain.trading.records import Copy, CopyOutcome, SignalRecord, TraceStep
 from signalfleet.ports.chat_source import Origin
 from signalfleet.ports.store import MessageState, StoredMessage
+from signalfleet.web.present.stored import dicts
 from signalfleet.web.present.words import Words
 
 TONES: Final[Mapping[str, str]] = {
@@ -134,7 +135,9 @@ def _sentence(kind: str, facts: MessageFacts, words: Words) -> str:
     if kind == "unknown":
         since = min((one.sending_at for one in facts.entries if one.sending_at), default=None)
         checking = f" Checking since {since:%H:%M:%S} UTC;" if since else " Being checked;"
-        return f"We do not know yet whether this order was executed.{checking} nothing is sent again."
+        return (
+            f"We do not know yet whether this order was executed.{checking} nothing is sent again."
+        )
     if kind in ("followed", "noted"):
         return _followed(facts, words)
     if kind == "sending":
@@ -178,9 +181,7 @@ def _followed(facts: MessageFacts, words: Words) -> str:
     for step in facts.trace:
         if step.stage != "followed":
             continue
-        intents = step.facts.get("intents")
-        for item in intents if isinstance(intents, list) else ():
-            said.append(str(item.get("text", "")))
+        said += [str(one.get("text", "")) for one in dicts(step.facts.get("intents"))]
         reason = step.facts.get("reason")
         if isinstance(reason, str):
             said.append(words.reason(reason).rstrip("."))
@@ -203,8 +204,7 @@ def reason_sentence(code: str, trace: Sequence[TraceStep], words: Words) -> str:
 def values_of(code: str, trace: Sequence[TraceStep]) -> dict[str, str]:
     """Find the value and the limit of the check that failed with this code."""
     for step in trace:
-        checks = step.facts.get("checks")
-        for check in checks if isinstance(checks, list) else ():
+        for check in dicts(step.facts.get("checks")):
             if check.get("code") == code and not check.get("passed"):
                 return {"value": str(check.get("value", "")), "limit": str(check.get("limit", ""))}
     return {}

@@ -74,12 +74,9 @@ def upgrade() -> None:
     )
     op.create_index("intents_by_trade", "intents", ["user_id", "trade_id"], unique=False)
     op.create_index(
-        "intents_client", "intents", ["user_id", "account_id", "client_id"], unique=False
-    )
-    op.create_index(
         "intents_open",
         "intents",
-        ["user_id", "account_id"],
+        ["user_id", "state"],
         unique=False,
         sqlite_where=sa.text("state IN ('HELD', 'SENDING', 'UNKNOWN')"),
         postgresql_where=sa.text("state IN ('HELD', 'SENDING', 'UNKNOWN')"),
@@ -209,11 +206,16 @@ def upgrade() -> None:
             name=op.f("uq_trades_user_id_account_id_client_id"),
         ),
     )
-    op.create_index("trades_by_signal", "trades", ["user_id", "signal_id"], unique=False)
+    op.create_index(
+        "trades_by_signal",
+        "trades",
+        ["user_id", "signal_id", "account_id", "leg"],
+        unique=False,
+    )
     op.create_index(
         "trades_live",
         "trades",
-        ["user_id", "account_id"],
+        ["user_id", "state", "account_id"],
         unique=False,
         sqlite_where=sa.text("state IN ('OPENING', 'PENDING', 'OPEN')"),
         postgresql_where=sa.text("state IN ('OPENING', 'PENDING', 'OPEN')"),
