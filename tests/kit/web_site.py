@@ -67,9 +67,7 @@ class Site:
             method, self.url + path, headers=sent, data=data, allow_redirects=False
         ) as answer:
             self.set_cookie = answer.headers.get("Set-Cookie", "")
-            return Answer(
-                status=answer.status, headers=answer.headers, text=await answer.text()
-            )
+            return Answer(status=answer.status, headers=answer.headers, text=await answer.text())
 
     async def page(self, path: str) -> Answer:
         return await self.ask("GET", path, headers=PAGE)

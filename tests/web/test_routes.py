@@ -69,7 +69,9 @@ async def test_nothing_changes_by_a_request_from_elsewhere(home: Site, route: We
 
 
 @pytest.mark.parametrize("route", [one for one in CLOSED if one.method != "GET"], ids=named)
-async def test_the_pages_token_is_needed_even_from_the_same_origin(home: Site, route: WebRoute) -> None:
+async def test_the_pages_token_is_needed_even_from_the_same_origin(
+    home: Site, route: WebRoute
+) -> None:
     for token in ("", "0" * 64, home.token[:-1], home.token + "0", "ä"):
         answer = await home.ask(
             route.method,

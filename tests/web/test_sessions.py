@@ -83,7 +83,7 @@ async def test_a_session_in_use_is_prolonged_but_not_for_ever(home: Site) -> Non
     assert last.expires_at <= old + timedelta(days=30)
 
 
-@pytest.mark.parametrize("cookie", ["", "x", "a" * 5000, "%00", "..", "\x7f"])
+@pytest.mark.parametrize("cookie", ["", "x", "a" * 5000, "%00", "..", "é"])
 async def test_an_invented_cookie_is_nobody(site: Site, cookie: str) -> None:
     site.cookie = f"__Host-sf={cookie}"
     assert (await site.page("/")).status == 303
@@ -126,9 +126,7 @@ async def test_a_plain_cookie_is_used_where_the_browser_refuses_secure_ones() ->
         ),
     ],
 )
-def test_an_unsafe_start_is_refused_with_what_to_do(
-    changes: dict[str, object], said: str
-) -> None:
+def test_an_unsafe_start_is_refused_with_what_to_do(changes: dict[str, object], said: str) -> None:
     given: dict[str, object] = {
         "store": MemoryStore(cell=CELL),
         "bus": MemoryBus(),

@@ -79,6 +79,9 @@ class HandleMessage:
         result = await self._desk.store.journal.decide(decision, self._desk.epoch)
         if result is DecideResult.ALREADY_DECIDED:
             log.info("message_already_decided", chat=stored.key.chat, message=stored.key.message)
+            # Its rows are there already; the revision itself must not be read again and again.
+            seen = Decision(key=stored.key, reason="already_decided", trace=decision.trace)
+            await self._desk.store.journal.decide(seen, self._desk.epoch)
             return Handled(reason="already_decided")
         outcome = "copied" if decision.intents else "not_copied"
         self._desk.metrics.count(

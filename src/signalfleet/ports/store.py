@@ -32,8 +32,8 @@ from signalfleet.domain.trading.records import (
     MessageKey,
     Settlement,
     SignalRecord,
-    Trade,
     TraceStep,
+    Trade,
 )
 from signalfleet.domain.trading.reports import AccountFacts, Position, WorkingOrder
 from signalfleet.ports.chat_source import ChatBatch, Origin
@@ -109,10 +109,12 @@ class OrderJournal(Protocol):
         ...
 
     async def settle(self, settlement: Settlement, epoch: int) -> None:
-        """Replace intents, trades and copies by the given ones as one unit; add `added_intents`
-        that are not there yet (one that exists already stays as it is). Derives and stores the
-        signal's outcome and reason from its copies. ConflictError, and nothing written, if a row
-        to be replaced is not stored."""
+        """Replace intents, trades and copies by the given ones as one unit.
+
+        Adds `added_intents` that are not there yet (one that exists already stays as it is).
+        Derives and stores the signal's outcome and reason from its copies. ConflictError, and
+        nothing written, if a row to be replaced is not stored.
+        """
         ...
 
     async def open_intents(self) -> tuple[Intent, ...]:
@@ -177,8 +179,11 @@ class Channels(Protocol):
     async def get(self, chat: ChannelId) -> Channel | None: ...
 
     async def put(self, channel: Channel) -> Channel:
-        """Save title, kind, access hash and mode; ConflictError unless `version` is the stored
-        one (0: it must not exist). Marks of reading are moved by the inbox only."""
+        """Save title, kind, access hash and mode.
+
+        ConflictError unless `version` is the stored one (0: it must not exist). Marks of reading
+        are moved by the inbox only.
+        """
         ...
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from kit.store_rows import CELL, ME, NOW, World, a_batch, a_post, a_profile
 from signalfleet.adapters.sql import SqlStore
+from signalfleet.adapters.sql.readers import READERS, Readers
 from signalfleet.adapters.sql.session import Session, Undo
 from signalfleet.adapters.sql.sqlite import open_writer
 from signalfleet.adapters.sql.writer import BATCH, Operation, Writer
@@ -209,6 +210,24 @@ async def test_the_second_process_sees_the_newer_epoch(world: World, path: Path)
         newer = await second.fleet.claim_slots(CELL, [a_profile(ME).slot], "w2")
         assert newer == world.epoch + 1
         assert await second.user(ME).inbox.add(a_batch(a_post(1)), NOW, newer)
+
+
+async def test_closing_refuses_reads_that_wait_and_cancels_nobody(path: Path) -> None:
+    readers = Readers(path)
+    held = [Held() for _ in range(READERS)]
+    reads = [asyncio.create_task(readers.run(one)) for one in held]
+    for one in held:
+        await asyncio.to_thread(one.begun.wait, 30)
+    waiting = asyncio.create_task(readers.run(lambda session: session.row("SELECT 1 AS one", {})))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(readers.aclose())
+    await asyncio.sleep(0)
+    for one in held:
+        one.let_go.set()
+    await closing
+    assert [await read for read in reads] == ["held"] * READERS
+    with pytest.raises(StoreUnavailableError):
+        await waiting
 
 
 async def test_the_loop_goes_on_while_the_writer_works(writer: Writer) -> None:

@@ -16,7 +16,7 @@ def test_the_librarys_arguments_are_never_logged(capsys: pytest.CaptureFixture[s
     logger = _library_logger().getChild("network")
     logger.warning("Note: %s is not an update", "Login code: 98765")
     try:
-        raise ValueError("Login code: 98765")
+        int("Login code: 98765")
     except ValueError:
         logger.exception("Unhandled error, %s", "98765")
     said = "".join(capsys.readouterr())

@@ -1,6 +1,7 @@
 """Reads, on a few read-only connections in threads."""
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 from collections.abc import Callable
@@ -49,18 +50,19 @@ class Readers:
         self._is_closed = True
         for connection in self._connections:
             connection.interrupt()
-        await asyncio.to_thread(self._close)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_GRACE_S):
+                await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for _ in self._connections:
-            try:
-                self._idle.get(timeout=CLOSE_GRACE_S).close()
-            except queue.Empty:
-                return
+        # Reads that still wait are not cancelled: who asked would take it for its own cancellation.
         self._pool.shutdown(wait=True)
+        for connection in self._connections:
+            connection.close()
 
     def _run(self, operation: Callable[[Session], T]) -> T:
+        if self._is_closed:
+            raise StoreUnavailableError("the store is closed")
         connection = self._idle.get()
         try:
             connection.execute("BEGIN")

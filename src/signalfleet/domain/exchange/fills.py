@@ -187,7 +187,8 @@ class Fills:
 
 
 def _filled(order: Order, price: Price, position: int, now: datetime) -> Order:
-    """Return the order as its fill leaves it; spelled out, as `replace` takes three times as long."""
+    """Return the order as its fill leaves it."""
+    # Spelled out, because `replace` takes three times as long and each trade comes through here.
     return Order(
         ticket=order.ticket,
         symbol=order.symbol,

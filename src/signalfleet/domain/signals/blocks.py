@@ -18,6 +18,7 @@ LABELS: Final = {
     "target": "tp",
     "entry": "entry",
     "zone": "entry",
+    "price_word": "entry",
     "lots": "lots",
     "risk": "risk",
     "leverage": "leverage",

@@ -10,7 +10,8 @@ from signalfleet.domain.signals.numbers import readings
 from signalfleet.domain.signals.text import KEYCAP, LINE, LINK, MARK, MOMENT, NUMBER, WORD
 
 MAX_TOKENS: Final = 1500
-MAX_PRICES: Final = 160
+MAX_NUMBERS: Final = 120
+MAX_CLAUSE: Final = 150
 MIN_TYPO: Final = 5
 UNKNOWN: Final = "unknown"
 NUM: Final = "num"
@@ -162,7 +163,7 @@ class Facts:
 
 
 MOOD_NAMES: Final = frozenset(
-    "negation question past future conditional optional confirmation pre_alert example advert "
+    "member negation question past future conditional optional confirmation pre_alert example advert "
     "recap other_market news wish later".split()
 )
 Found = tuple[int, Leaf, int, int]
@@ -187,6 +188,10 @@ class FactFinder:
             facts.is_too_long = True
             return facts
         self._items(facts, _with_keycaps(tokens))
+        if sum(item.role == NUM for item in facts.items) > MAX_NUMBERS:
+            facts.items.clear()
+            facts.is_too_long = True
+            return facts
         _attach_units(facts.items)
         _fill_clauses(facts)
         return facts
@@ -424,7 +429,8 @@ def _attach_units(items: list[Item]) -> None:
         ):
             item.unit = "leverage"
             before.role = "filler"
-        if not item.unit and not readings(item.value) and "," not in item.value:
+        value = item.value
+        if not item.unit and not value.isdigit() and "," not in value and not readings(value):
             item.unit = "other"
 
 

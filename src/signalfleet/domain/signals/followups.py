@@ -1,11 +1,12 @@
 """Read later instructions about an earlier signal: clause by clause, word by word."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 from signalfleet.domain.money import Price
 from signalfleet.domain.signals.blocks import MAX_INDEX, SIDES
-from signalfleet.domain.signals.facts import NUM, UNKNOWN, Clause, Facts, Item
+from signalfleet.domain.signals.facts import MAX_CLAUSE, NUM, UNKNOWN, Clause, Facts, Item
 from signalfleet.domain.signals.levels import price_of
 from signalfleet.domain.signals.model import (
     Action,
@@ -33,7 +34,7 @@ from signalfleet.domain.signals.opens import MOOD_REASONS, Known
 from signalfleet.domain.signals.text import offsets
 
 BLOCKING: Final = frozenset(
-    "negation conditional optional future question wish example news confirmation pre_alert "
+    "member negation conditional optional future question wish example news confirmation pre_alert "
     "later past other_market advert recap".split()
 )
 REPORT_BLOCKING: Final = frozenset({"question", "future", "conditional", "example", "negation"})
@@ -75,7 +76,7 @@ def read_follow_ups(
             symbols.append(item.value)
     reader = _Reader(facts, bands, known, symbols, source)
     for clause in facts.clauses:
-        if not clause.roles & _TRIGGERS:
+        if not clause.roles & _TRIGGERS or len(clause.items) > MAX_CLAUSE:
             continue
         blocked = clause.moods & BLOCKING
         if clause.asks:
@@ -107,7 +108,7 @@ class _Reader:
         self.known = known
         self.symbols = symbols
         self.source = source
-        self.places: list[int] | None = None
+        self.places: Sequence[int] | None = None
         self.readings: list[FollowUp | Report] = []
         self.targets: list[tuple[int, Item]] = []
         self.targets_at = 0
@@ -426,6 +427,11 @@ class _Reader:
                 look += 1
             else:
                 break
+        if took and self._role(look) == "tick" and not self.clause.roles & VERBS:
+            # A price with a tick behind it is a target that was reached.
+            self.targets = [one for one in self.targets if one[1].clause != item.clause]
+            self._report("tp", index or None, item)
+            return look + 1
         if not took and self._role(look) == "open_target" and self._may_take_target():
             self._act(MoveTarget(index=index or None, price=None), item)
             return look + 1

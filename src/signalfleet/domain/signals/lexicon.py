@@ -13,15 +13,16 @@ ROLES: Final = frozenset(
     "target pips lots risk leverage r_unit break_even close close_loose half part part_loose cancel pending "
     "hit hit_stop hit_even all first second third again add same open_target none_word move remove widen trail old "
     "secure invalid rest position hold half_size ignore symbol_word direction filler opened "
-    "modified closed levels_word until at_word current percent_word profit level_noun layer "
+    "modified closed levels_word until at_word current percent_word profit level_noun layer price_word "
     "run".split()
 )
 MOODS: Final = frozenset(
-    "negation question past future conditional optional confirmation pre_alert example advert "
+    "member negation question past future conditional optional confirmation pre_alert example advert "
     "recap other_market news wish later".split()
 )
 MIN_TYPO: Final = 5
 MIN_TYPO_TWO: Final = 9
+MAX_TYPO: Final = 16
 TYPO_ROLES: Final = frozenset({"stop", "target", "entry"})
 GLUE: Final = frozenset("/-._")
 
@@ -82,6 +83,8 @@ class Lexicon:
 
     def correct(self, word: str) -> str | None:
         """Return the label word that a word most likely misspells."""
+        if len(word) > MAX_TYPO:
+            return None
         found = self.typos.get(word)
         if found is not None:
             return found

@@ -1,5 +1,6 @@
 """Decide whether a block is an order to open, and build the signal."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -37,6 +38,7 @@ MOOD_REASONS: Final = {
     "news": Reason.NEWS_OR_ANALYSIS,
     "wish": Reason.FUTURE_PLAN,
     "later": Reason.FUTURE_PLAN,
+    "member": Reason.MEMBER_CHAT,
 }
 DEADLY_MOODS: Final = ("other_market", "confirmation", "example")
 HEADING_MOODS: Final = frozenset(
@@ -183,7 +185,7 @@ def _is_order(facts: Facts, block: Block, found: Opens, known: Known) -> bool:
             return True
     if known.is_reply and block.flags & {"again", "add"} and unknown <= FEW_WORDS:
         return True
-    if block.has_labelled_entry and block.entries and understood and not facts.roles & {"hit"}:
+    if block.has_labelled_entry and block.entries and understood and _is_naked(facts, block) and not facts.roles & {"hit"}:
         return True
     if not understood or not facts.roles <= NAKED_ROLES or block.is_side_loose:
         found.reasons.add(Reason.NO_INSTRUCTION)
@@ -196,6 +198,8 @@ def _is_order(facts: Facts, block: Block, found: Opens, known: Known) -> bool:
 
 def _is_naked(facts: Facts, block: Block) -> bool:
     """Numbers beside the one bare price would be words that nobody understands."""
+    if any(item.unit in {"pips", "plus"} for item in facts.items):
+        return False
     numbers = [item for item in facts.items if item.role == NUM and not item.unit]
     return len(numbers) == len(block.entries)
 
@@ -207,7 +211,7 @@ def _allow(passes: bool, found: Opens) -> bool:  # noqa: FBT001 - the outcome, n
 
 
 def _signals(
-    block: Block, band: Band | None, known: Known, found: Opens, places: list[int]
+    block: Block, band: Band | None, known: Known, found: Opens, places: Sequence[int]
 ) -> list[Signal]:
     side = block.side
     if side is None:
@@ -279,7 +283,7 @@ def _signal(  # noqa: PLR0913 - the parts of one signal
     settled: Settled,
     group: list[Placed],
     number: int,
-    places: list[int],
+    places: Sequence[int],
     *,
     is_bare_list: bool,
 ) -> Signal:
@@ -384,7 +388,7 @@ def _spans(
     settled: Settled,
     group: list[Placed],
     targets: list[Placed],
-    places: list[int],
+    places: Sequence[int],
 ) -> list[Span]:
     named: list[tuple[str, Item | None]] = [
         ("side", block.side_item),

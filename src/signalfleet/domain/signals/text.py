@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Final
 
 MAX_CHARS: Final = 4096
@@ -157,17 +159,14 @@ def fold(text: str) -> str:
     return text[:MAX_CHARS].translate(_TABLE)
 
 
-def offsets(text: str) -> list[int]:
+def offsets(text: str) -> Sequence[int]:
     """Give, for every character of `fold(text)` and its end, the position in the original."""
-    places: list[int] = []
-    for index, char in enumerate(text[:MAX_CHARS]):
-        folded = _TABLE[ord(char)]
-        if len(folded) == 1:
-            places.append(index)
-        elif folded:
-            places.extend([index] * len(folded))
-    places.append(min(len(text), MAX_CHARS))
-    return places
+    capped = text[:MAX_CHARS]
+    size = len(capped)
+    if capped.isascii() and len(fold(capped)) == size:
+        return range(size + 1)
+    lengths = map(len, map(_TABLE.__getitem__, map(ord, capped)))
+    return [*chain.from_iterable(map(repeat, range(size), lengths)), size]
 
 
 WORD: Final = 1
@@ -184,17 +183,25 @@ _LETTERS: Final = (
 # Scripts written without spaces: every character is a token and the phrase tree finds the words.
 _SOLID: Final = "\u0e01-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 
-_TOKEN: Final = re.compile(
-    r"(?:https?://|www\.|t\.me/)[^\s|]{1,200}()"
-    r"|(?<![a-z0-9])@(?!market|cmp|now\b|current)[a-z][a-z0-9_]{3,40}()"
-    r"|(?<![\d.,])(?:\d{4}[/.-]\d{1,2}[/.-]\d{1,2}|\d{1,2}[/.-]\d{1,2}[/.-]20\d\d"
+_WORD: Final = (
+    rf"[{_LETTERS}]+(?:'(?:t|s|m|ll|re|ve|d)(?![{_LETTERS}]))?()|[{_SOLID}]()"
+)
+# Each branch starts with its own characters, so that the engine skips the others at once.
+_REST: Final = (
+    r"|(?:\d{4}[/.-]\d{1,2}[/.-]\d{1,2}|\d{1,2}[/.-]\d{1,2}[/.-]20\d\d"
     r"|\d{1,2}:\d\d(?::\d\d)?)(?![\d.,]?\d)()"
     r"|\d+(?:[.,'\xa0]\d+)*()"
-    rf"|(?:[{_LETTERS}]+(?:'(?:t|s|m|ll|re|ve|d)(?![{_LETTERS}]))?|[{_SOLID}])()"
     r"|\n()"
     r"|[^\s]()"
 )
-_KINDS: Final = (0, LINK, LINK, MOMENT, NUMBER, WORD, LINE, MARK)
+_LINKS: Final = (
+    r"(?:https?://|www\.|t\.me/)[^\s|]{1,200}()"
+    r"|@(?<![a-z0-9]@)(?!market|cmp|now\b|current)[a-z][a-z0-9_]{3,40}()|"
+)
+_TOKEN: Final = re.compile(_WORD + _REST)
+_TOKEN_LINKS: Final = re.compile(_LINKS + _WORD + _REST)
+_KINDS: Final = (0, WORD, WORD, MOMENT, NUMBER, LINE, MARK)
+_KINDS_LINKS: Final = (0, LINK, LINK, WORD, WORD, MOMENT, NUMBER, LINE, MARK)
 
 Token = tuple[int, str, int, int]
 """Kind, folded text, start and end in the folded text."""
@@ -202,8 +209,11 @@ Token = tuple[int, str, int, int]
 
 def tokens(folded: str) -> list[Token]:
     """Cut folded text into tokens, left to right, spaces dropped."""
-    kinds = _KINDS
+    if "@" in folded or "//" in folded or "t.me/" in folded or "www." in folded:
+        kinds, pattern = _KINDS_LINKS, _TOKEN_LINKS
+    else:
+        kinds, pattern = _KINDS, _TOKEN
     return [
-        (kinds[found.lastindex or 7], found[0], found.start(), found.end())
-        for found in _TOKEN.finditer(folded)
+        (kinds[found.lastindex or 0], found[0], *found.span())
+        for found in pattern.finditer(folded)
     ]
