@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
@@ -36,13 +36,12 @@ absent_after_doubt superseded no_open_trade late_stop symbol_conflict
 WRITTEN = re.compile(r"(?:code|reason|refusal)=\"([a-z][a-z_]+)\"")
 
 
-def codes_in_the_source() -> Iterator[str]:
-    for room in ("domain", "app", "bots"):
-        for path in (SOURCE / room).rglob("*.py"):
-            yield from WRITTEN.findall(path.read_text())
+def codes_in(*rooms: str) -> set[str]:
+    paths = (path for room in rooms for path in (SOURCE / room).rglob("*.py"))
+    return {code for path in paths for code in WRITTEN.findall(path.read_text())}
 
 
-def missing(table: str, codes: Iterator[str] | list[str]) -> list[str]:
+def missing(table: str, codes: Iterable[str]) -> list[str]:
     return sorted({code for code in codes if not WORDS.has(table, code)})
 
 
@@ -56,9 +55,22 @@ def test_every_guard_has_a_sentence() -> None:
 
 
 def test_every_code_written_in_the_source_has_a_sentence() -> None:
-    found = set(codes_in_the_source())
+    found = codes_in("domain", "app")
     assert {"spread", "halted"} <= found
-    assert missing("reason", list(found)) == []
+    assert missing("reason", found) == []
+
+
+def test_every_reason_of_a_bot_has_a_sentence() -> None:
+    found = codes_in("bots", "adapters/telegram")
+    assert {"moved", "unregistered"} <= found
+    links = {"connected", "first", "transport", "membership"}
+    assert missing("bot_reason", found - links) == []
+
+
+def test_every_reason_of_the_broker_has_words() -> None:
+    found = codes_in("adapters/metaapi") - {"token_form", "token_refused"}
+    assert {"no_route", "closing"} <= found
+    assert missing("broker", found) == []
 
 
 @pytest.mark.parametrize(

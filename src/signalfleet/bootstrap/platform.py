@@ -42,6 +42,8 @@ async def open_platform(
 ) -> AsyncIterator[Platform]:
     """Open store, bus and keys in that order; close them in the reverse one."""
     clock = SystemClock()
+    # Before anything is started: a missing key is the most common thing to mend.
+    keys = FernetKeyService(Secret(encryption_key(settings))) if with_keys else None
     async with AsyncExitStack() as stack:
         for directory in (settings.data_dir, settings.run_dir):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,7 +62,7 @@ async def open_platform(
             metrics=PrometheusMetrics(),
             store=store,
             bus=bus,
-            credentials=_credentials(settings, store) if with_keys else None,
+            credentials=SecureCredentialStore(store, keys) if keys is not None else None,
             installation=await store.fleet.installation(),
             nats=nats,
         )
@@ -84,10 +86,6 @@ async def _own_nats(
 def _nats_token(settings: Settings) -> Secret | None:
     token = settings.nats_token.get_secret_value()
     return Secret(token) if token else None
-
-
-def _credentials(settings: Settings, store: Store) -> CredentialStore:
-    return SecureCredentialStore(store, FernetKeyService(Secret(encryption_key(settings))))
 
 
 def encryption_key(settings: Settings) -> str:

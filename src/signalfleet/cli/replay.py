@@ -58,6 +58,8 @@ def _show(export: ChannelExport, lines: list[ReplayLine]) -> None:
     counts = Counter(line.outcome for line in lines)
     figures = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
     console.print(Text(f"{len(lines)} readings: {figures}."))
+    if export.service_messages:
+        console.print(Text(f"{export.service_messages} service messages left out."))
     console.print(
         Text(
             "Prices, spread and your limits are not part of this: an entry that had moved away "

@@ -22,7 +22,6 @@ from signalfleet.web.routes import register, require_classes
 from signalfleet.web.shield import Shield
 from signalfleet.web.templating import Pages
 
-MAX_BODY_BYTES: Final = 64 * 1024
 TABLES: Final = (
     live.table,
     live_events.table,
@@ -62,7 +61,6 @@ def create_app(deps: WebDeps, *, heartbeat: timedelta = HEARTBEAT) -> FastAPI:
         redirect_slashes=False,
         # Else an environment variable could add exporters that nobody chose here.
         telemetry={"auto_configure": False},
-        max_body_size=MAX_BODY_BYTES,
         lifespan=lifespan,
     )
     app.state.context, app.state.hub, app.state.assets = context, hub, assets

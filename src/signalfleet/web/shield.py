@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +27,7 @@ FIXED: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
+MAX_BODY_BYTES: Final = 64 * 1024
 HSTS: Final = "max-age=31536000; includeSubDomains"
 OPERATOR_PATHS: Final = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
 
@@ -68,7 +70,12 @@ class Shield:
             refusal = PlainTextResponse("This server is not known by that name.\n", 421)
             await refusal(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        length = Headers(scope=scope).get("content-length", "0")
+        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+            refusal = PlainTextResponse("That was too much to send at once.\n", 413)
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, _limited(receive), send)
 
     def _is_ours(self, headers: Headers) -> bool:
         host = headers.get("host", "").lower()
@@ -82,6 +89,21 @@ class Shield:
         headers.setdefault("Cache-Control", "no-store")
         if self._deps.is_https:
             headers["Strict-Transport-Security"] = HSTS
+
+
+def _limited(receive: Receive) -> Receive:
+    """Count a body that comes without its length; a request that reads too much of it ends."""
+    taken = 0
+
+    async def receive_limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MAX_BODY_BYTES:
+            raise HTTPException(413)
+        return message
+
+    return receive_limited
 
 
 def request_id_of(request: Request) -> str:

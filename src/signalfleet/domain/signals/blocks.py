@@ -139,6 +139,7 @@ class BlockReader:
         self.stray = 0
         self.dead_clause = -1
         self.is_list = False
+        self.taken: Item | None = None
         self.loose: list[Level] = []
         self.default_side = default_side
 
@@ -307,6 +308,9 @@ class BlockReader:
         self.joiner = ""
 
     def stop(self, at: int, item: Item) -> None:
+        if item is self.taken:
+            self.label = ""
+            return
         before = self.items[at - 1] if at else None
         if (
             before is not None
@@ -324,6 +328,9 @@ class BlockReader:
         self._set_label("sl", item)
 
     def target(self, at: int, item: Item) -> None:
+        if item is self.taken:
+            self.label = ""
+            return
         before = self.items[at - 1] if at else None
         if before is not None and before.role == "none_word" and before.line == item.line:
             self.label = ""
@@ -428,6 +435,13 @@ class BlockReader:
         if self.skip_bracket:
             return
         unit = item.unit
+        if unit == "pips" and not self.is_fresh | (self.label in LINE_LABELS):
+            self._pips_before_label(at, item)
+            if self.taken is not None:
+                return
+        elif unit == "pips" and self.is_from_side:
+            self._pips_before_label(at, item)
+            return
         label = self.label
         if unit == "lots" or (label == "lots" and not unit and self.is_fresh):
             self.block.lots.append(item)
@@ -470,6 +484,22 @@ class BlockReader:
         elif self._take_index(at, item):
             return
         self._place(item, unit)
+
+    def _pips_before_label(self, at: int, item: Item) -> None:
+        """Read "40 pips SL, 80 pips TP": the label follows its distance."""
+        self.taken = None
+        for number, other in enumerate(self.items[at + 1 : at + 4], at + 1):
+            if other.role == "filler":
+                continue
+            if other.role not in {"stop", "target"} or other.line != item.line:
+                return
+            after = self.items[number + 1] if number + 1 < len(self.items) else None
+            if after is not None and (after.role == NUM or after.role in SILENT):
+                return
+            self.taken = other
+            level = Level(item, "", 0, self.leg)
+            (self.block.stops if other.role == "stop" else self.block.targets).append(level)
+            return
 
     def _keep_loose(self, item: Item) -> None:
         """Remember a price between a symbol and a side: "USDCHF 0.9221 sell"."""

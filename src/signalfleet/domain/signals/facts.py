@@ -11,6 +11,7 @@ from signalfleet.domain.signals.text import KEYCAP, LINE, LINK, MARK, MOMENT, NU
 
 MAX_TOKENS: Final = 1500
 MAX_NUMBERS: Final = 120
+MAX_PIP_DIGITS: Final = 3
 MAX_CLAUSE: Final = 150
 MIN_TYPO: Final = 5
 UNKNOWN: Final = "unknown"
@@ -87,6 +88,8 @@ MONEY_WORDS: Final = frozenset(
     "usd usdt dollar dollars eur euro euros tl rs inr lakh trieu".split()
 )
 PAIRS: Final[Mapping[str, tuple[str, str]]] = {
+    "buy_now": ("buy", "now"),
+    "sell_now": ("sell", "now"),
     "buy_stop": ("buy", "stop_order"),
     "sell_stop": ("sell", "stop_order"),
     "buy_limit": ("buy", "limit"),
@@ -468,9 +471,17 @@ def _unit_after(items: list[Item], at: int, after: Item) -> str:
 
 
 def _spread_pips(items: list[Item], at: int) -> None:
-    """Give the first number of "30-40 pips" the unit of the second."""
-    if at > 1 and items[at - 1].role in {"dash", "slash", "until"} and items[at - 2].role == NUM:
-        items[at - 2].unit = "pips"
+    """Give all numbers of "30/40/60 pips" the unit of the last."""
+    while (
+        at > 1
+        and items[at - 1].role in {"dash", "slash", "until", "comma", "amp"}
+        and items[at - 2].role == NUM
+        and items[at - 2].line == items[at].line
+        and not items[at - 2].unit
+        and len(items[at - 2].value) <= MAX_PIP_DIGITS
+    ):
+        at -= 2
+        items[at].unit = "pips"
 
 
 def _fill_clauses(facts: Facts) -> None:

@@ -44,6 +44,7 @@ MEANINGFUL: Final = frozenset(
     "symbol buy sell buy_loose sell_loose open_target none_word tick cross slash dash plus now "
     "limit stop_order until hold amp again profit".split()
 )
+ORDINALS: Final = {"first": 1, "second": 2, "third": 3}
 HUNDRED: Final = Decimal(100)
 NO_PRICE_UNITS: Final = frozenset(
     {"percent", "time", "other", "ordinal", "leverage", "lots", "r", "plus", "money"}
@@ -90,7 +91,7 @@ def read_follow_ups(
 
 _TRIGGERS: Final = frozenset(
     "stop target break_even close close_loose half part cancel hit hit_stop hit_even trail closed invalid remove "
-    "entry tick".split()
+    "entry tick percent".split()
 )
 
 
@@ -231,7 +232,8 @@ class _Reader:
         before = self._role(at - 1) if at else ""
         if before == "old":
             return self._past_numbers(at + 1)
-        if before == "hit" or self._role(at + 1) == "hit":
+        was_target = at > 1 and self._role(at - 2) in {"target", "num"}
+        if (before == "hit" and not was_target) or self._role(at + 1) == "hit":
             self._report("be" if self._role(at + 2) == "break_even" else "sl", None, item)
             return at + 2
         if before == "remove" or before == "none_word":
@@ -253,6 +255,8 @@ class _Reader:
             return look + 2
         if role in {"break_even", "entry"}:
             return self._to_entry(look, item, handled, fits=fits)
+        if role in ORDINALS and self._role(look + 1) == "target":
+            return self._to_target(look + 1, item, handled, fits=fits, index=ORDINALS[role])
         if role == "target":
             return self._to_target(look, item, handled, fits=fits)
         number = self._number_from(look + (role == "trail"), {"", "thousand"})
@@ -310,9 +314,11 @@ class _Reader:
             self._act(BreakEven(price=price), item, *([number] if number and price else []))
         return look_after + (1 if number is not None else 0)
 
-    def _to_target(self, look: int, item: Item, handled: set[str], *, fits: bool) -> int:
+    def _to_target(
+        self, look: int, item: Item, handled: set[str], *, fits: bool, index: int = 0
+    ) -> int:
         after = self._next(look + 1, "first", "second", "third")
-        index = {"first": 1, "second": 2, "third": 3}.get(self._role(look + 1), 0)
+        index = index or ORDINALS.get(self._role(look + 1), 0)
         number = self.seq[after] if self._role(after) == NUM else None
         if number is not None and _is_index(number):
             index = index or int(number.value)
@@ -325,6 +331,9 @@ class _Reader:
         if fits and "stop" not in handled:
             handled.add("stop")
             price = self._price(number) if number is not None and not number.unit else None
+            known = self.known.targets
+            if price is None and 0 <= (index or 1) - 1 < len(known):
+                price = known[(index or 1) - 1]
             self._act(MoveStop(to=TpRef(index=index or 1, price=price)), item)
         return after
 
@@ -390,7 +399,7 @@ class _Reader:
         before = self._role(at - 1) if at else ""
         look = at + 1
         index = 0
-        ordinal = {"first": 1, "second": 2, "third": 3}
+        ordinal = ORDINALS
         if self._role(look) in ordinal:
             index = ordinal[self._role(look)]
             look += 1
@@ -523,6 +532,21 @@ class _Reader:
             return at + 1
         everything = "all" in roles and not named and not self.symbols
         self._act(Close(), item, ref=self._ref(everything=everything, with_side=True))
+        return at + 1
+
+    def percent(self, at: int, handled: set[str]) -> int:
+        """Read "take 70% profit": a share of the profit or the rest is a part to close."""
+        item = self.seq[at]
+        roles = self.clause.roles
+        if item.unit != "percent" or "close" in handled or self.clause.unknown > 1:
+            return at + 1
+        if roles & {"close", "close_loose", "half", "part", "hit", "risk"}:
+            return at + 1
+        if "move" in roles and roles & {"profit", "rest", "position"}:
+            fraction, _ = self._fraction()
+            if fraction is not None and fraction < 1:
+                handled.add("close")
+                self._act(ClosePart(fraction=fraction), item)
         return at + 1
 
     def _has_stop_first(self, at: int) -> bool:
@@ -668,6 +692,7 @@ _STEPS: Final = {
     "trail": _Reader.trail,
     "target": _Reader.target,
     **dict.fromkeys(("close", "close_loose", "half", "part", "closed"), _Reader.close),
+    NUM: _Reader.percent,
     "cancel": _Reader.cancel,
     "invalid": _Reader.invalid,
     "remove": _Reader.remove,

@@ -28,7 +28,7 @@ class Placed:
 class Settled:
     """The levels of one block as numbers."""
 
-    __slots__ = ("doubt", "entries", "penalty", "stop_pips", "stops", "target_pips", "targets")
+    __slots__ = ("doubt", "entries", "is_unplaced", "penalty", "stop_pips", "stops", "target_pips", "targets")
 
     def __init__(self) -> None:
         self.entries: list[Placed] = []
@@ -38,6 +38,7 @@ class Settled:
         self.target_pips: list[Item] = []
         self.penalty = 0
         self.doubt = False
+        self.is_unplaced = False
 
 
 def settle(block: Block, band: Band | None, anchors: tuple[Decimal, ...] = ()) -> Settled:
@@ -154,6 +155,11 @@ def _value(
         if value is not None and near(value, anchor):
             settled.penalty = max(settled.penalty, SHORTHAND_COST)
             return value
+    if chosen is None and item.unit == "money":
+        return None
+    if chosen is None and anchor is None and band is not None and options[0] > 0:
+        # "SL 50" with no full price anywhere: pips, dollars or a short level, nobody can tell.
+        settled.is_unplaced = True
     return chosen if chosen is not None else options[0]
 
 

@@ -9,7 +9,7 @@ from signalfleet.domain.instruments.symbols import PAIR_LETTERS, Symbols
 from signalfleet.domain.signals import text
 
 ROLES: Final = frozenset(
-    "buy_stop sell_stop buy_limit sell_limit buy_zone sell_zone buy sell buy_loose sell_loose now limit stop_order above below breaks better entry zone stop "
+    "buy_now sell_now buy_stop sell_stop buy_limit sell_limit buy_zone sell_zone buy sell buy_loose sell_loose now limit stop_order above below breaks better entry zone stop "
     "target pips lots risk leverage r_unit break_even close close_loose half part part_loose cancel pending "
     "hit hit_stop hit_even all first second third again add same open_target none_word move remove widen trail old "
     "secure invalid rest position hold half_size ignore symbol_word direction filler opened "

@@ -70,7 +70,7 @@ class Opens:
 class Known:
     """What is known beside the text: the symbol of the channel or of the message replied to."""
 
-    __slots__ = ("anchors", "is_reply", "side", "symbol")
+    __slots__ = ("anchors", "is_reply", "side", "symbol", "targets")
 
     def __init__(
         self,
@@ -79,7 +79,9 @@ class Known:
         anchors: tuple[Decimal, ...] = (),
         *,
         is_reply: bool = False,
+        targets: tuple[Price | None, ...] = (),
     ) -> None:
+        self.targets = targets
         self.symbol = symbol
         self.side = side
         self.anchors = anchors
@@ -219,6 +221,9 @@ def _signals(
     settled = settle(block, band, known.anchors)
     if settled.doubt:
         found.doubts.add(Doubt.NUMBER_TWO_READINGS)
+        return []
+    if settled.is_unplaced:
+        found.doubts.add(Doubt.NUMBER_UNPLACED)
         return []
     if "icon_labels" in block.flags and not _fits_side(side, settled):
         found.doubts.add(Doubt.NUMBER_UNPLACED)

@@ -22,6 +22,7 @@ from signalfleet.domain.signals.model import (
     NotASignal,
     Parsed,
     ParseResult,
+    Reading,
     Reason,
     Report,
     SetTargets,
@@ -149,7 +150,17 @@ class Parser:
         now = read_follow_ups(facts, self._bands, known, source)
         was = read_follow_ups(old_facts, self._bands, known, earlier)
         old = [_meaning(reading) for reading in was.readings]
-        fresh = tuple(reading for reading in now.readings if _meaning(reading) not in old)
+        stated = {
+            price
+            for signal in old_opens.signals
+            for price in (signal.stop, *signal.targets)
+            if price is not None
+        }
+        fresh = tuple(
+            reading
+            for reading in now.readings
+            if _meaning(reading) not in old and not _restates(reading, stated)
+        )
         if fresh:
             return Parsed(readings=fresh)
         if opens.doubts and opens.doubts != old_opens.doubts:
@@ -172,6 +183,19 @@ class Parser:
         )
 
 
+def _restates(reading: Reading, stated: set[Price]) -> bool:
+    """Tell whether an instruction only names levels that the earlier version had already."""
+    if not isinstance(reading, FollowUp):
+        return False
+    match reading.action:
+        case MoveStop(to=Price() as price) | MoveTarget(price=Price() as price):
+            return price in stated
+        case SetTargets(prices=prices):
+            return all(price in stated for price in prices)
+        case _:
+            return False
+
+
 def _meaning(reading: object) -> object:
     return (getattr(reading, "action", reading), getattr(reading, "target", None))
 
@@ -182,7 +206,13 @@ def known_from(signal: Signal) -> Known:
     if signal.entry is not None:
         prices.insert(0, signal.entry.low)
     anchors: tuple[Decimal, ...] = tuple(price.value for price in prices if price is not None)
-    return Known(symbol=signal.symbol, side=signal.side, anchors=anchors, is_reply=True)
+    return Known(
+        symbol=signal.symbol,
+        side=signal.side,
+        anchors=anchors,
+        is_reply=True,
+        targets=signal.targets,
+    )
 
 
 def without_struck(message: ChannelMessage) -> str:

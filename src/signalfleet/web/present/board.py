@@ -134,7 +134,8 @@ def bot_line(status: BotStatus, times: Times, words: Words) -> BotLine:
     state = status.state
     tone = "good" if state in GOOD_STATES else "busy" if state in BUSY_STATES else "warn"
     detail = words.say("bot_detail", state.value)
-    if status.reason:
+    # A crash is named by its error, which says nothing to the user.
+    if status.reason and words.has("bot_reason", status.reason):
         detail = f"{words.say('bot_reason', status.reason)} {detail}"
     return BotLine(
         label=words.say("bot", state.value),
