@@ -17,8 +17,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
-
 from signalfleet.adapters.sql import SqlStore
 from signalfleet.bootstrap import city as cities
 from signalfleet.bootstrap.city import City

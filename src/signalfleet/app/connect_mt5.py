@@ -12,7 +12,7 @@ log = structlog.get_logger()
 TOKEN_FIELD = "metaapi_token"  # noqa: S105 - a field's name
 
 
-async def connect_account(  # noqa: PLR0913 - ports and one account
+async def connect_account(
     store: Store,
     credentials: CredentialStore,
     user: UserId,

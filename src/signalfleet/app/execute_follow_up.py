@@ -20,7 +20,7 @@ from signalfleet.domain.trading.follow_up import (
     plan_follow_up,
 )
 from signalfleet.domain.trading.intents import Action, Intent, IntentState, action_of
-from signalfleet.domain.trading.records import SignalRecord, Trade, TraceStep, TradeState
+from signalfleet.domain.trading.records import SignalRecord, TraceStep, Trade, TradeState
 from signalfleet.ports.errors import PortError
 from signalfleet.ports.store import StoredMessage
 
@@ -93,7 +93,7 @@ class ExecuteFollowUp:
                     record = by_id[signal_id]
                     await self._plan_on(account, stored, follow_up, record, legs, number, outcome)
 
-    async def _plan_on(  # noqa: PLR0913 - the parts of one question
+    async def _plan_on(
         self,
         account: AccountDesk,
         stored: StoredMessage,

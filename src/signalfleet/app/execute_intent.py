@@ -39,8 +39,8 @@ from signalfleet.domain.trading.orders import (
 )
 from signalfleet.domain.trading.outcomes import Rejected, Unknown
 from signalfleet.domain.trading.progress import copy_outcome, trade_after
-from signalfleet.domain.trading.records import Copy, Settlement, Trade
 from signalfleet.domain.trading.reconcile import is_done
+from signalfleet.domain.trading.records import Copy, Settlement, Trade
 from signalfleet.ports.broker import Broker
 from signalfleet.ports.errors import NotSentError, PortError, TemporaryError
 
@@ -221,9 +221,9 @@ class ExecuteIntent:
         if isinstance(outcome, Unknown):
             # The order may exist: sending it again could open it twice.
             log.warning("order_outcome_unknown", intent=intent.intent_id, cause=outcome.cause)
-        if isinstance(outcome, Rejected):
-            if outcome.already_so and intent.lane is Lane.PROTECTIVE:
-                return await self._look_again(intent, outcome, broker)
+        is_protective = intent.lane is Lane.PROTECTIVE
+        if isinstance(outcome, Rejected) and outcome.already_so and is_protective:
+            return await self._look_again(intent, outcome, broker)
         return Replied(outcome)
 
     async def _look_again(self, intent: Intent, outcome: Rejected, broker: Broker) -> Event:

@@ -63,8 +63,11 @@ class ExecuteSignal:
         self._desk = desk
 
     async def plan(self, stored: StoredMessage, signal: Signal, part: int) -> SignalOutcome:
-        """Plan a signal on each account. A signal without any level leaves no record, so that
-        an edit which brings the levels can still enter."""
+        """Plan a signal on each account.
+
+        A signal without any level leaves no record, so that an edit which brings the levels can
+        still enter.
+        """
         outcome = SignalOutcome()
         now = self._desk.clock.now()
         message = stored.message
@@ -158,7 +161,7 @@ class ExecuteSignal:
             account, facts, stored, signal, part, effective, gate, copies
         )
 
-    async def _plan_with_prices(  # noqa: PLR0913 - the parts of one question
+    async def _plan_with_prices(
         self,
         account: AccountDesk,
         facts: AccountFacts,

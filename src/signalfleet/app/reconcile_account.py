@@ -99,7 +99,7 @@ class ReconcileAccount:
         )
         self._first_absent = dict(findings.first_absent)
         self._warn(findings)
-        changed = await self._store(trades, intents, findings)
+        changed = await self._store(trades, findings)
         after = {i.intent_id: i for i in intents} | {i.intent_id: i for i in findings.intents}
         live = {t.trade_id: t for t in trades} | {t.trade_id: t for t in changed}
         return LookResult(
@@ -111,9 +111,7 @@ class ReconcileAccount:
             complete=snapshot.complete,
         )
 
-    async def _store(
-        self, trades: Sequence[Trade], intents: Sequence[Intent], findings: Findings
-    ) -> tuple[Trade, ...]:
+    async def _store(self, trades: Sequence[Trade], findings: Findings) -> tuple[Trade, ...]:
         known = {trade.trade_id: trade for trade in trades}
         changed = {trade.trade_id: trade for trade in findings.trades}
         for intent in findings.intents:

@@ -23,7 +23,7 @@ class SystemChance:
     """Implements ports.clock.Chance."""
 
     def __init__(self) -> None:
-        self._random = random.Random()  # noqa: S311,TID251 - jitter, never a secret
+        self._random = random.Random()  # noqa: S311 - jitter, never a secret
 
     def uniform(self, low: float, high: float) -> float:
         return self._random.uniform(low, high)

@@ -14,17 +14,24 @@ from signalfleet.domain.trading.intents import Action, Intent, IntentState, Prot
 from signalfleet.domain.trading.records import CopyOutcome, Trade
 
 WANTED_TRADES = 5
+NOISE = ("VIP ROOM", "<script>", "Yesterday's results", "If gold breaks", "NFP on Friday")
+"""Words of scripted messages that must never move money."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckFigures:
-    """`doubled` counts legs with more than one order in the broker's book."""
+    """What was seen, and how long it took.
+
+    `doubled` counts legs with more than one order in the broker's book, `noise_traded` adverts,
+    recaps and the like that led to an order.
+    """
 
     trades_opened: int
     break_evens: int
     partial_closes: int
     refusals: int
     doubled: int
+    noise_traded: int
     seconds: float
 
     @property
@@ -35,6 +42,7 @@ class CheckFigures:
             and self.partial_closes >= 1
             and self.refusals >= 1
             and self.doubled == 0
+            and self.noise_traded == 0
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -68,8 +76,22 @@ async def _count(platform: Platform, city: City, user: UserId, begun: float) -> 
         partial_closes=sum(1 for order in book if order["action"] == "POSITION_PARTIAL"),
         refusals=sum(1 for copy in refused if copy.reason),
         doubled=sum(1 for count in opened.values() if count > 1),
+        noise_traded=await _noise_traded(platform, user, intents),
         seconds=round(time.monotonic() - begun, 1),
     )
+
+
+async def _noise_traded(platform: Platform, user: UserId, intents: tuple[Intent, ...]) -> int:
+    store = platform.store.user(user)
+    count = 0
+    for stored in await store.inbox.recent(200):
+        message = stored.message
+        if not any(words in message.text for words in NOISE):
+            continue
+        cause = f"msg:{message.channel}:{message.message}:"
+        entered = await store.journal.signals_of_message(message.channel, message.message)
+        count += bool(entered) or any(intent.cause.startswith(cause) for intent in intents)
+    return count
 
 
 def _openings(book: list[dict[str, Any]]) -> dict[str, int]:

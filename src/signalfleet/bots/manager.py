@@ -26,7 +26,7 @@ STOP_GRACE: Final = timedelta(seconds=10)
 class _Seat:
     """One user's place in the worker: the supervising task and the bot that runs now."""
 
-    task: asyncio.Task[None]
+    task: asyncio.Task[None] | None = None
     bot: UserBot | None = None
     state: BotState = BotState.OFF
     since: datetime | None = None
@@ -98,8 +98,9 @@ class UserBotManager:
             log.warning("worker_full", max_bots=self._max_bots)
             return
         self._listen_for_work(slot(user))
-        seat = _Seat(task=self._tasks.create_task(self._supervise(user), name=f"bot:{user}"))
+        seat = _Seat()
         self._seats[user] = seat
+        seat.task = self._tasks.create_task(self._supervise(user, seat), name=f"bot:{user}")
 
     async def stop_bot(self, user: UserId) -> None:
         """Let the bot's orders settle, then end it; does nothing without a bot."""
@@ -109,8 +110,9 @@ class UserBotManager:
         if seat.bot is not None:
             await self._move(user, seat, BotState.STOPPING, None)
             await seat.bot.drain()
-        seat.task.cancel()
-        await asyncio.wait([seat.task], timeout=STOP_GRACE.total_seconds())
+        if seat.task is not None:
+            seat.task.cancel()
+            await asyncio.wait([seat.task], timeout=STOP_GRACE.total_seconds())
         self._seats.pop(user, None)
         await self._move(user, seat, BotState.OFF, None)
 
@@ -164,11 +166,10 @@ class UserBotManager:
                 log.warning("work_queue_lost", slot=number, cause=type(error).__name__)
                 await self._services.clock.sleep(timedelta(seconds=1))
 
-    async def _supervise(self, user: UserId) -> None:
+    async def _supervise(self, user: UserId, seat: _Seat) -> None:
         """Run the user's bot again and again; its failures stay its own."""
         with structlog.contextvars.bound_contextvars(user_id=user):
             supervision = Supervision(self._services.chance)
-            seat = await self._seat(user)
             await self._move(user, seat, BotState.QUEUED, None)
             while True:
                 await self._move(user, seat, BotState.STARTING, None)
@@ -188,11 +189,6 @@ class UserBotManager:
                 if delay is None:
                     await self._move(user, seat, BotState.QUEUED, None)
 
-    async def _seat(self, user: UserId) -> _Seat:
-        while user not in self._seats:  # The task may run before its seat is entered.
-            await asyncio.sleep(0)
-        return self._seats[user]
-
     async def _run_once(self, user: UserId, seat: _Seat, supervision: Supervision) -> Verdict:
         started = self._services.clock.now()
         failure: BaseException | None = None
@@ -203,7 +199,7 @@ class UserBotManager:
                 waiter = tasks.create_task(self._announce(user, seat, running), name="announce")
                 await seat.bot.run(running)
                 waiter.cancel()
-        except* Exception as group:
+        except* Exception as group:  # noqa: BLE001 - one bot's failure stays its own
             failure = group
         finally:
             seat.bot = None

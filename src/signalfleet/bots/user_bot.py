@@ -178,7 +178,7 @@ class UserBot:
             handled = await self._handle.run(stored)
         except PortError:
             raise
-        except Exception as error:  # noqa: BLE001 - one poisonous message must not stop the bot
+        except Exception as error:
             log.exception("message_quarantined", chat=key.chat, message=key.message)
             self._services.metrics.count("signalfleet_messages_quarantined_total")
             await self._store.inbox.quarantine(key, type(error).__name__, self._desk.epoch)

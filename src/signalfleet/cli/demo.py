@@ -56,7 +56,7 @@ async def run_check() -> int:
         if is_ok:
             shutil.rmtree(root, ignore_errors=True)
         else:
-            print(f"What happened is in {log_path}", file=sys.stderr)  # noqa: T201 - for the user
+            print(f"What happened is in {log_path}", file=sys.stderr)
     return 0 if is_ok else 1
 
 

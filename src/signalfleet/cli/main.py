@@ -36,7 +36,7 @@ def run(
     role: Annotated[RoleName, typer.Option(help="What this process does.")] = RoleName.ALL_IN_ONE,
 ) -> None:
     """Run SignalFleet with the settings of the environment and of `.env`."""
-    from signalfleet.bootstrap import process, supervisor  # noqa: PLC0415 - slow to import
+    from signalfleet.bootstrap import process, supervisor
 
     settings = _settings()
     set_up_logs(as_json=settings.log_format == "json", level=settings.log_level)
@@ -62,7 +62,7 @@ def demo(
     ] = False,
 ) -> None:
     """Run the whole product offline against a simulated Telegram and MetaApi."""
-    from signalfleet.cli import demo as demo_command  # noqa: PLC0415 - slow to import
+    from signalfleet.cli import demo as demo_command
 
     if check:
         _run(demo_command.run_check())
@@ -82,7 +82,7 @@ def parse(
     reply_to: Annotated[str | None, typer.Option(help="The text that it replies to.")] = None,
 ) -> None:
     """Show how a message is understood, and which words say so."""
-    from signalfleet.cli import parse as parse_command  # noqa: PLC0415 - slow to import
+    from signalfleet.cli import parse as parse_command
 
     if jsonl:
         raise typer.Exit(parse_command.parse_lines(sys.stdin, sys.stdout))
@@ -97,7 +97,7 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Read an exported channel and show what would have been done with each message."""
-    from signalfleet.cli import replay as replay_command  # noqa: PLC0415 - slow to import
+    from signalfleet.cli import replay as replay_command
 
     try:
         replay_command.replay(file, limit=limit, as_json=as_json)
@@ -108,7 +108,7 @@ def replay(
 @app.command()
 def doctor() -> None:
     """Check this machine and its settings, and say what to mend."""
-    from signalfleet.cli import doctor as doctor_command  # noqa: PLC0415 - slow to import
+    from signalfleet.cli import doctor as doctor_command
 
     raise typer.Exit(asyncio.run(doctor_command.examine()))
 
@@ -116,7 +116,7 @@ def doctor() -> None:
 @keys.command("new")
 def new_key() -> None:
     """Print a new value for ENCRYPTION_KEY. Keep it apart from the database."""
-    from cryptography.fernet import Fernet  # noqa: PLC0415 - only this command needs it
+    from cryptography.fernet import Fernet
 
     typer.echo(Fernet.generate_key().decode())
 

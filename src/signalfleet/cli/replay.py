@@ -25,7 +25,7 @@ def replay(file: Path, *, limit: int, as_json: bool) -> None:
     lines = islice(replay_channel(export.messages, load_parser()), limit)
     if as_json:
         for line in lines:
-            print(json.dumps(_as_json(line), ensure_ascii=False))  # noqa: T201 - the result
+            print(json.dumps(_as_json(line), ensure_ascii=False))
         return
     _show(export, list(lines))
 

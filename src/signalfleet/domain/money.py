@@ -1,7 +1,7 @@
 """Prices, volumes and amounts: exact decimals that refuse what is not a number."""
 
 from dataclasses import dataclass, replace
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Self
 
 from signalfleet.domain.errors import DomainError
@@ -10,6 +10,13 @@ from signalfleet.domain.errors import DomainError
 def _require_finite(value: object, what: str) -> None:
     if not isinstance(value, Decimal) or not value.is_finite():
         raise DomainError(f"{what} must be a finite decimal")
+
+
+def _decimal(value: str | int | Decimal, what: str) -> Decimal:
+    try:
+        return Decimal(value)
+    except InvalidOperation as error:
+        raise DomainError(f"{what} must be a number") from error
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,7 +32,7 @@ class Price:
 
     @classmethod
     def of(cls, value: str | int | Decimal) -> Self:
-        return cls(Decimal(value))
+        return cls(_decimal(value, "a price"))
 
     def rounded(self, tick: Decimal) -> Self:
         """Return the nearest multiple of the tick size, halves away from zero."""
@@ -49,11 +56,11 @@ class Lots:
 
     @classmethod
     def of(cls, value: str | int | Decimal) -> Self:
-        return cls(Decimal(value))
+        return cls(_decimal(value, "a volume"))
 
     def floor_to(self, step: Decimal) -> Self:
-        steps = (self.value / step).to_integral_value(ROUND_DOWN)
-        return replace(self, value=steps * step)
+        # Not by division: its result is rounded, and perhaps up.
+        return replace(self, value=self.value // step * step)
 
     def __str__(self) -> str:
         return f"{self.value:f}"

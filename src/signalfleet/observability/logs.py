@@ -35,7 +35,7 @@ def set_up_logs(*, as_json: bool, level: str = "INFO", stream: TextIO = sys.stde
     )
     logging.basicConfig(level=logging.WARNING, stream=stream, format="%(name)s: %(message)s")
     for noisy in ("telethon", "aiohttp", "nats", "uvicorn.access"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+        logging.getLogger(noisy).setLevel(logging.ERROR)  # noqa: TID251 - set up here only
 
 
 def mask_secrets(

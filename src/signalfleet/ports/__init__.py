@@ -1,1 +1,1 @@
-"""What the use cases need from outside, as protocols in domain words. No code that does anything."""
+"""What the use cases need from outside, as protocols. No code that does anything."""

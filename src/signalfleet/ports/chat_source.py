@@ -157,8 +157,10 @@ class SignedIn:
 
 
 class ChatSignIn(Protocol):
-    """One attempt to sign in by phone code. Errors: RefusedError (with words for the user),
-    TemporaryError (with `retry_after` on a flood wait)."""
+    """One attempt to sign in by phone code.
+
+    Errors: RefusedError with words for the user, TemporaryError with `retry_after` on a flood wait.
+    """
 
     async def send_code(self, phone: str) -> CodeSent: ...
 

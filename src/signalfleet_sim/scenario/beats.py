@@ -22,8 +22,11 @@ class Idea:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """Post a text. Placeholders of its idea, or of the idea of the post named by `of`:
-    {e} {e2} {sl} {tp1}... and {be} for the entry."""
+    """Post a text.
+
+    It may hold placeholders of its idea, or of the idea of the post named by `of`: {e} {e2} {sl}
+    {tp1}... and {be} for the entry.
+    """
 
     at: float
     name: str

@@ -147,7 +147,7 @@ MIDDAY: Final[tuple[Beat, ...]] = (
         "dow1",
         INDEX,
         "SELL LIMIT US30 {e}, SL {sl}, TP {tp1}",
-        _idea("US30", "sell", "120", "150", ahead="-140"),
+        _idea("US30", "sell", "120", "150", ahead="140"),
     ),
     _reply(42.0, INDEX, "dow1", "Cancel this one, setup is no longer valid"),
     _reply(44.0, FX, "eur1", "Close EURUSD now"),

@@ -69,6 +69,18 @@ def check_account(facts: Gatekeeping) -> tuple[Check, ...]:
     )
 
 
+def check_account_kind(margin_mode: str) -> Check:
+    """Where a broker nets positions, legs melt into one and cannot be followed one by one."""
+    return Check(
+        name="kind of account",
+        value=margin_mode,
+        limit="hedging",
+        source="not offered yet",
+        passed=margin_mode == "hedging",
+        code="netting_account",
+    )
+
+
 def check_age(facts: Gatekeeping, effective: Effective) -> Check:
     """Compare the message's age with the limit. Telegram's date has whole seconds."""
     age = (facts.now - facts.posted_at).total_seconds()
@@ -191,6 +203,33 @@ def check_spread(quote: Quote, stop: Price, side: Side, effective: Effective) ->
         source=effective.source("max_spread"),
         passed=share <= effective.rules.max_spread,
         code="spread",
+    )
+
+
+def check_levels(
+    side: Side, entries: Sequence[Price], stop: Price, targets: Sequence[Price | None]
+) -> tuple[Check, ...]:
+    """See that the stop loses and every target wins from wherever the order may fill."""
+    worst = min(price.value * side.sign for price in entries)
+    best = max(price.value * side.sign for price in entries)
+    wrong = [t for t in targets if t is not None and t.value * side.sign <= best]
+    return (
+        Check(
+            name="stop side",
+            value=str(stop),
+            limit=" and ".join(dict.fromkeys(str(price) for price in entries)),
+            source="",
+            passed=stop.value * side.sign < worst,
+            code="stop_wrong_side",
+        ),
+        Check(
+            name="target sides",
+            value=", ".join(str(target) for target in wrong) or "on the right side",
+            limit=" and ".join(dict.fromkeys(str(price) for price in entries)),
+            source="",
+            passed=not wrong,
+            code="target_wrong_side",
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from signalfleet.domain.risk.refusal import Refusal
 from signalfleet.domain.settings.catalogue import BelowMinLot, RiskBase, Rules, SizeMode
 
 HUNDRED: Final = Decimal(100)
+HALF: Final = Decimal("0.5")
 USE_MIN_TOLERANCE: Final = Decimal("1.2")
 """How far the smallest lot may pass the asked risk where the user allowed it."""
 
@@ -31,7 +32,10 @@ class SizingReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizingQuestion:
-    """`entry` is the worst price at which the order may fill; `legs` how many orders are wanted."""
+    """`entry` is the worst price at which the order may fill; `legs` how many orders are wanted.
+
+    `is_half`: the channel asks for half of the usual size.
+    """
 
     balance: Decimal
     equity: Decimal
@@ -41,6 +45,7 @@ class SizingQuestion:
     entry: Price
     stop: Price
     legs: int
+    is_half: bool = False
 
 
 def loss_per_lot(question: SizingQuestion, rules: Rules) -> Decimal:
@@ -64,11 +69,14 @@ def size_copy(question: SizingQuestion, rules: Rules) -> SizingReport | Refusal:
         return Refusal(code="stop_distance", detail="the stop costs nothing")
     caps: list[str] = []
     max_money = base * rules.max_risk_percent / HUNDRED
+    share = HALF if question.is_half else Decimal(1)
+    if question.is_half:
+        caps.append("half_size")
     if rules.size_mode is SizeMode.FIXED_LOTS:
-        exact = rules.fixed_lots
+        exact = rules.fixed_lots * share
         asked = exact * per_lot
     else:
-        asked = base * rules.risk_percent / HUNDRED
+        asked = base * rules.risk_percent / HUNDRED * share
         exact = asked / per_lot
     if exact * per_lot > max_money:
         exact = max_money / per_lot
@@ -80,7 +88,8 @@ def size_copy(question: SizingQuestion, rules: Rules) -> SizingReport | Refusal:
     if total < question.instrument.min_lots:
         smallest = question.instrument.min_lots
         limit = min(asked * USE_MIN_TOLERANCE, max_money)
-        if rules.below_min_lot is BelowMinLot.REFUSE or smallest.value * per_lot > limit:
+        may_use = rules.below_min_lot is BelowMinLot.USE_MIN and smallest.value <= rules.max_lots
+        if not may_use or smallest.value * per_lot > limit:
             detail = f"{exact:.4f} lots wanted, the smallest order is {smallest}"
             return Refusal(code="below_min_lot", detail=detail)
         total = smallest
@@ -89,6 +98,8 @@ def size_copy(question: SizingQuestion, rules: Rules) -> SizingReport | Refusal:
     lots = Lots(sum((leg.value for leg in legs), Decimal(0)))
     if lots < total:
         caps.append("max_volume")
+    if len(legs) < question.legs:
+        caps.append("few_lots")
     got = lots.value * per_lot
     return SizingReport(
         asked_percent=asked / base * HUNDRED,

@@ -152,6 +152,11 @@ def _override(parse: Callable[[object], object]) -> Spec:
     return Spec(parse=parse, merge=Merge.OVERRIDE)
 
 
+def _lowest_flag() -> Spec:
+    """A "no" of any level wins."""
+    return Spec(parse=_flag, merge=Merge.LOWEST)
+
+
 def _lowest(low: str, high: str) -> Spec:
     return Spec(parse=_decimal(low, high), merge=Merge.LOWEST)
 
@@ -168,7 +173,7 @@ CATALOGUE: Final[Mapping[str, Spec]] = MappingProxyType(
         "costs_in_risk": _override(_flag),
         "commission_per_lot": _override(_decimal("0", "1000")),
         "entry_policy": _override(_choice(EntryPolicy)),
-        "copy_pending": _override(_flag),
+        "copy_pending": _lowest_flag(),
         "pending_expiry": _lowest("1", "43200"),
         "max_signal_age": _lowest("5", "300"),
         "max_price_gap": _lowest("0", "5"),

@@ -54,9 +54,9 @@ def choose_order(question: EntryQuestion, quote: Quote, rules: Rules) -> EntryCh
     place = _place(question, question.entry, now, rules)
     match question.order:
         case OrderKind.LIMIT:
-            return _limit(place)
+            return _limit(place, rules)
         case OrderKind.STOP:
-            return _stop(place)
+            return _stop(place, rules)
         case OrderKind.MARKET | None:
             return _market(question, place, rules)
 
@@ -87,43 +87,58 @@ def _place(question: EntryQuestion, entry: PriceRange, now: Price, rules: Rules)
     )
 
 
-def _at_market(place: _Place, question_side_worst: Price) -> EntryChoice:
-    return EntryChoice(kind=OrderKind.MARKET, price=None, reference=question_side_worst)
+def _at_market(worst: Price) -> EntryChoice:
+    return EntryChoice(kind=OrderKind.MARKET, price=None, reference=worst)
 
 
 def _market(question: EntryQuestion, place: _Place, rules: Rules) -> EntryChoice | Refusal:
     sign = question.side.sign
     worst = max(place.now.value * sign, place.near.value * sign) * sign
-    pending = EntryChoice(kind=OrderKind.LIMIT, price=place.near, reference=place.near)
+    policy = rules.entry_policy
     if place.better > 0:
         left = (place.now.value - question.stop.value) * sign
         if left < place.stop_distance * HALF:
             detail = f"price {place.now}, stop {question.stop}"
             return Refusal(code="near_stop", detail=detail)
-        return _at_market(place, Price(worst))
-    if place.worse <= place.gap or rules.entry_policy is EntryPolicy.MARKET_ALWAYS:
-        if rules.entry_policy is EntryPolicy.PENDING_ALWAYS and place.worse > 0:
-            return pending
-        return _at_market(place, Price(worst))
-    if question.order is None and rules.copy_pending:
-        return pending
+        if policy is EntryPolicy.PENDING_ALWAYS:
+            # Waiting here would take a stop order, and nobody asked for one.
+            return _entry_passed(place)
+        return _at_market(Price(worst))
+    if place.worse > 0 and policy is EntryPolicy.PENDING_ALWAYS:
+        return _pending(place, OrderKind.LIMIT, rules)
+    if place.worse <= place.gap:
+        return _at_market(Price(worst))
+    may_wait = question.order is None and policy is EntryPolicy.MARKET_IF_NEAR
+    if may_wait and rules.copy_pending:
+        return _pending(place, OrderKind.LIMIT, rules)
     return Refusal(
         code="price_moved",
         detail=f"price {place.now} is {place.worse} worse than {place.near}, limit {place.gap}",
     )
 
 
-def _limit(place: _Place) -> EntryChoice | Refusal:
+def _limit(place: _Place, rules: Rules) -> EntryChoice | Refusal:
     if place.worse > 0:
-        return EntryChoice(kind=OrderKind.LIMIT, price=place.near, reference=place.near)
-    if -place.worse <= place.gap:
-        return _at_market(place, place.near)
-    return Refusal(code="entry_passed", detail=f"price {place.now}, entry {place.near}")
+        return _pending(place, OrderKind.LIMIT, rules)
+    is_inside = place.better <= 0
+    if is_inside or -place.worse <= place.gap:
+        return _at_market(place.near)
+    return _entry_passed(place)
 
 
-def _stop(place: _Place) -> EntryChoice | Refusal:
+def _stop(place: _Place, rules: Rules) -> EntryChoice | Refusal:
     if place.worse < 0:
-        return EntryChoice(kind=OrderKind.STOP, price=place.near, reference=place.near)
+        return _pending(place, OrderKind.STOP, rules)
     if place.worse <= place.gap:
-        return _at_market(place, place.now)
+        return _at_market(place.now)
+    return _entry_passed(place)
+
+
+def _pending(place: _Place, kind: OrderKind, rules: Rules) -> EntryChoice | Refusal:
+    if not rules.copy_pending:
+        return Refusal(code="order_kind_blocked", detail=f"{kind.value} at {place.near}")
+    return EntryChoice(kind=kind, price=place.near, reference=place.near)
+
+
+def _entry_passed(place: _Place) -> Refusal:
     return Refusal(code="entry_passed", detail=f"price {place.now}, entry {place.near}")

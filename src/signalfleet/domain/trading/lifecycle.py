@@ -151,7 +151,10 @@ def _dropped(intent: Intent, reason: str, now: datetime) -> Step:
 def _not_sent(intent: Intent, reason: str) -> Step:
     match intent.state:
         case IntentState.SENDING:
-            return Step(replace(intent, state=IntentState.HELD, reason=reason))
+            # What never left was no attempt; protective ones go on counting for their back-off.
+            unsent = 1 if intent.lane is Lane.ENTRY else 0
+            attempt = max(intent.attempt - unsent, 0)
+            return Step(replace(intent, state=IntentState.HELD, attempt=attempt, reason=reason))
         case IntentState.HELD:
             return Step(intent)
         case _:

@@ -1,5 +1,6 @@
 """Which of the broker's facts belong to which of our trades."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from signalfleet.domain.trading.records import Trade
 from signalfleet.domain.trading.reports import Deal, HistoryOrder, Position, Snapshot, WorkingOrder
 
 CLOCK_TOLERANCE: Final = timedelta(seconds=2)
+OUR_FORM: Final = re.compile(r"S[0-9][A-Z2-7]{2}_[A-Z2-7]{16}(_.*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,17 @@ class TradeFacts:
         return bool(self.positions or self.orders or self.history or self.deals)
 
     @property
+    def was_closed(self) -> bool:
+        """Tell whether a deal that closes is seen."""
+        return any(deal.is_exit for deal in self.deals)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Return the ids of all positions and orders that belong to the trade."""
+        found = self.position_ids | {order.order_id for order in self.orders}
+        return found | {order.order_id for order in self.history}
+
+    @property
     def position_ids(self) -> frozenset[str]:
         found = {position.position_id for position in self.positions}
         found |= {deal.position_id for deal in self.deals if deal.position_id}
@@ -41,7 +54,14 @@ def facts_of(trade: Trade, snapshot: Snapshot) -> TradeFacts:
         return client is not None and client_id_stem(client) == stem
 
     positions = tuple(
-        p for p in snapshot.positions if ours(p.client_id) or p.position_id == trade.position_id
+        sorted(
+            (
+                p
+                for p in snapshot.positions
+                if ours(p.client_id) or p.position_id == trade.position_id
+            ),
+            key=lambda p: p.position_id != trade.position_id,
+        )
     )
     orders = tuple(o for o in snapshot.orders if ours(o.client_id) or o.order_id == trade.order_id)
     history = tuple(
@@ -57,30 +77,57 @@ def facts_of(trade: Trade, snapshot: Snapshot) -> TradeFacts:
     return TradeFacts(positions=positions, orders=orders, history=history, deals=deals)
 
 
-def fallback_position(
+def unnamed_facts(
     intent: Intent, claimed: Iterable[str], snapshot: Snapshot, inflight: timedelta
-) -> Position | None:
-    """Find the one position that can only be this entry where the broker lost the client id.
+) -> tuple[TradeFacts, ...]:
+    """Find what may be this entry although the broker lost its client id.
 
-    None if there is none or more than one: two candidates prove nothing.
+    Only one find of the right volume is a match. Anything else leaves the outcome open: it proves
+    neither presence nor absence.
     """
-    command = intent.command
-    if not isinstance(command, OpenLeg) or intent.sending_at is None:
-        return None
+    command, sent = intent.command, intent.sending_at
+    if not isinstance(command, OpenLeg) or sent is None:
+        return ()
     taken = frozenset(claimed)
-    candidates = [
-        position
-        for position in snapshot.positions
-        if not position.client_id
-        and position.position_id not in taken
-        and position.magic == command.magic
-        and position.symbol == command.symbol
-        and position.side is command.side
-        and position.lots == command.lots
-        and _in_window(position.opened_at, intent.sending_at, inflight)
+
+    def fits(fact: Position | WorkingOrder | Deal, key: str, at: datetime) -> bool:
+        return (
+            not is_readable(fact.client_id)
+            and key not in taken
+            and fact.magic == command.magic
+            and fact.symbol == command.symbol
+            and fact.side is command.side
+            and sent - CLOCK_TOLERANCE <= at <= sent + inflight
+        )
+
+    found = {
+        p.position_id: TradeFacts(positions=(p,), orders=(), history=(), deals=())
+        for p in snapshot.positions
+        if fits(p, p.position_id, p.opened_at)
+    }
+    for order in snapshot.orders:
+        if fits(order, order.order_id, order.placed_at) and order.kind is command.kind:
+            found[order.order_id] = TradeFacts(positions=(), orders=(order,), history=(), deals=())
+    for deal in snapshot.deals:
+        key = deal.position_id
+        if key is None or deal.is_exit or key in found or not fits(deal, key, deal.at):
+            continue
+        deals = tuple(one for one in snapshot.deals if one.position_id == key)
+        found[key] = TradeFacts(positions=(), orders=(), history=(), deals=deals)
+    return tuple(found.values())
+
+
+def is_match(intent: Intent, facts: TradeFacts) -> bool:
+    """Tell whether facts without a client id have the volume that the entry asked for."""
+    command = intent.command
+    volumes = [
+        *(position.lots for position in facts.positions),
+        *(order.lots for order in facts.orders),
+        *(deal.lots for deal in facts.deals if not deal.is_exit),
     ]
-    return candidates[0] if len(candidates) == 1 else None
+    return isinstance(command, OpenLeg) and volumes[:1] == [command.lots]
 
 
-def _in_window(at: datetime, sending_at: datetime, inflight: timedelta) -> bool:
-    return sending_at - CLOCK_TOLERANCE <= at <= sending_at + inflight
+def is_readable(client: str | None) -> bool:
+    """Tell whether a client id has our form; brokers rewrite comments as they like."""
+    return client is not None and OUR_FORM.fullmatch(client) is not None

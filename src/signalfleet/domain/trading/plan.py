@@ -69,6 +69,10 @@ class _Levels:
     stop: Price
     targets: tuple[Price | None, ...]
 
+    @property
+    def all(self) -> tuple[Price, ...]:
+        return (self.stop, *(target for target in self.targets if target is not None))
+
 
 def check_before_prices(
     signal: Signal,
@@ -100,12 +104,15 @@ def first_failure(checks: Sequence[Check]) -> Refusal | None:
 
 def plan_signal(question: PlanInput) -> TradePlan | Refusal:
     """Decide what to send for a signal; the caller does the sending."""
-    before = check_before_prices(
-        question.signal,
-        question.place.chat,
-        question.gate,
-        question.copies,
-        question.effective,
+    before = (
+        *check_before_prices(
+            question.signal,
+            question.place.chat,
+            question.gate,
+            question.copies,
+            question.effective,
+        ),
+        guard.check_account_kind(question.account.margin_mode),
     )
     refusal = first_failure(before)
     if refusal is not None:
@@ -146,6 +153,7 @@ def _sized(
             entry=choice.reference,
             stop=levels.stop,
             legs=len(levels.targets),
+            is_half=question.signal.size_word == "half",
         ),
         question.effective.rules,
     )
@@ -178,6 +186,11 @@ def _levels(question: PlanInput) -> _Levels | Refusal:
         sign = signal.side.sign
         values = [reference.value + pips * pip * sign for pips in signal.target_pips]
         targets = tuple(Price(value).rounded(tick) for value in values if value > 0)
+    if not targets and signal.target_r:
+        # The stop lies on the losing side, so the same distance beyond the entry wins.
+        risk = reference.value - stop.value
+        values = [reference.value + risk * multiple for multiple in signal.target_r]
+        targets = tuple(Price(value).rounded(tick) for value in values if value > 0)
     return _Levels(stop=stop.rounded(tick), targets=targets or (None,))
 
 
@@ -190,13 +203,17 @@ def _stated_entry(question: PlanInput) -> Price:
 
 def _priced_checks(question: PlanInput, levels: _Levels, choice: EntryChoice) -> tuple[Check, ...]:
     effective, quote, side = question.effective, question.quote, question.signal.side
-    at_market = choice.kind is OrderKind.MARKET
-    entry = quote.to_open(side) if at_market or choice.price is None else choice.price
-    nearest = min(
-        (abs(price.value - entry.value) for price in (levels.stop, *levels.targets) if price),
-    )
+    market = quote.to_open(side)
+    entry = choice.price or market
+    # A position's levels are triggered by the price that closes it.
+    touching = choice.price or quote.to_close(side)
+    distances = [abs(price.value - touching.value) for price in levels.all]
+    if choice.price is not None:
+        distances.append(abs(choice.price.value - market.value))
+    nearest = min(distances)
     limit = question.instrument.stops_level * question.instrument.point
     return (
+        *guard.check_levels(side, (entry, touching), levels.stop, levels.targets),
         guard.check_quote(quote, question.gate.now),
         guard.check_spread(quote, levels.stop, side, effective),
         guard.check_reward(entry, levels.stop, levels.targets[0], effective),

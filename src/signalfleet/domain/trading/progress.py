@@ -4,13 +4,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from signalfleet.domain.signals.model import OrderKind
-from signalfleet.domain.trading.intents import Intent, IntentState, OpenLeg
+from signalfleet.domain.trading.intents import (
+    AmendLeg,
+    CancelLeg,
+    CloseLeg,
+    Intent,
+    IntentState,
+    OpenLeg,
+    ProtectLeg,
+    ReduceLeg,
+)
 from signalfleet.domain.trading.records import CopyOutcome, Trade, TradeState
 
 
 def trade_after(trade: Trade, intent: Intent) -> Trade:
-    """Return the trade after its entry's end; follow-ups change it only through looks."""
-    if not isinstance(intent.command, OpenLeg) or trade.state is not TradeState.OPENING:
+    """Return the trade after an intent's end; a later look at the broker corrects it."""
+    if not isinstance(intent.command, OpenLeg):
+        is_done = intent.state is IntentState.ACCEPTED and trade.state.is_live
+        return trade_as_wanted(trade, [intent]) if is_done else trade
+    if trade.state is not TradeState.OPENING:
         return trade
     match intent.state:
         case IntentState.ACCEPTED:
@@ -40,6 +52,31 @@ def _opened(trade: Trade, intent: Intent, kind: OrderKind) -> Trade:
             opened_at=intent.settled_at,
         )
     return replace(known, state=TradeState.PENDING)
+
+
+def trade_as_wanted(trade: Trade, intents: Sequence[Intent]) -> Trade:
+    """Return the trade as it is once these intents are done, the oldest first.
+
+    A new instruction starts from here: the broker shows the earlier one only a moment later.
+    """
+    for intent in intents:
+        match intent.command:
+            case (
+                ProtectLeg(stop_loss=stop, take_profit=target)
+                | AmendLeg(stop_loss=stop, take_profit=target)
+            ):
+                trade = replace(trade, stop_loss=stop, take_profit=target)
+            case ReduceLeg(remaining=remaining):
+                trade = replace(trade, volume_open=min(trade.volume_open, remaining))
+            case OpenLeg() | CloseLeg() | CancelLeg():
+                pass
+    return trade
+
+
+def is_ending(trade: Trade, intents: Sequence[Intent]) -> bool:
+    """Tell whether one of these intents ends the trade."""
+    commands = [intent.command for intent in intents if intent.trade == trade.trade_id]
+    return any(isinstance(command, CloseLeg | CancelLeg) for command in commands)
 
 
 def copy_outcome(trades: Sequence[Trade], entries: Sequence[Intent]) -> CopyOutcome | None:

@@ -18,8 +18,9 @@ from signalfleet.domain.trading.intents import (
     ProtectLeg,
     ReduceLeg,
 )
-from signalfleet.domain.trading.lifecycle import AbsenceProved, Found, advance
-from signalfleet.domain.trading.matching import TradeFacts, facts_of, fallback_position
+from signalfleet.domain.trading.lifecycle import AbsenceProved, Found, Replied, advance
+from signalfleet.domain.trading.matching import TradeFacts, facts_of, is_match, unnamed_facts
+from signalfleet.domain.trading.outcomes import Rejected
 from signalfleet.domain.trading.records import Trade, TradeState
 from signalfleet.domain.trading.reports import Deal, Snapshot
 from signalfleet.domain.trading.settle import SettleRules
@@ -31,7 +32,11 @@ ENDED_UNFILLED: Final = frozenset({"cancelled", "expired", "rejected"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookInput:
-    """`first_absent` remembers when each intent was first looked for in vain after its window."""
+    """`first_absent` remembers when each intent was first looked for in vain after its window.
+
+    `trades` are the live ones and those of the intents. `entries_in_flight`: what carries no client
+    id may belong to an order whose reply is still to come.
+    """
 
     trades: Sequence[Trade]
     intents: Sequence[Intent]
@@ -39,27 +44,35 @@ class LookInput:
     now: datetime
     rules: SettleRules
     first_absent: Mapping[IntentId, datetime]
+    entries_in_flight: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """Changed rows only. `needs_full`: something vanished, and history must say why."""
+    """Changed rows only. `needs_full`: something vanished, and history must say why.
+
+    `unclear` entries may be one of several orders without a client id: only a person can tell.
+    """
 
     trades: tuple[Trade, ...]
     intents: tuple[Intent, ...]
     first_absent: Mapping[IntentId, datetime]
     needs_full: bool
     doubled: tuple[TradeId, ...]
+    unclear: tuple[IntentId, ...]
     alarms: tuple[str, ...]
 
 
 def reconcile(look: LookInput) -> Findings:
     """Compare what we believe with what the broker shows. An incomplete look proves no absence."""
     facts = {trade.trade_id: facts_of(trade, look.snapshot) for trade in look.trades}
-    facts = _with_fallbacks(look, facts)
+    facts, unclear = _with_unnamed(look, facts)
+    by_id = {trade.trade_id: trade for trade in look.trades}
     trades: list[Trade] = []
     needs_full = False
     for trade in look.trades:
+        if not trade.state.is_live:
+            continue
         seen = trade_as_seen(trade, facts[trade.trade_id], look.snapshot)
         needs_full |= seen is None
         if seen is not None and seen != trade:
@@ -68,9 +81,17 @@ def reconcile(look: LookInput) -> Findings:
     intents: list[Intent] = []
     alarms: list[str] = []
     for intent in look.intents:
-        if intent.state is not IntentState.UNKNOWN or intent.trade not in facts:
+        if intent.trade not in facts:
             continue
-        after, alarm = _settle(intent, facts[intent.trade], look, absent)
+        seen_of = facts[intent.trade]
+        if intent.state is IntentState.UNKNOWN:
+            is_unclear = intent.intent_id in unclear
+            trade = by_id[intent.trade]
+            after, alarm = _settle(intent, trade, seen_of, look, absent, is_unclear=is_unclear)
+        elif intent.state is IntentState.HELD and isinstance(intent.command, OpenLeg):
+            after, alarm = _held(intent, seen_of, look.now)
+        else:
+            continue
         if after != intent:
             intents.append(after)
         if alarm is not None:
@@ -82,6 +103,7 @@ def reconcile(look: LookInput) -> Findings:
         first_absent=absent,
         needs_full=needs_full and not look.snapshot.full,
         doubled=doubled,
+        unclear=tuple(sorted(unclear)),
         alarms=tuple(alarms),
     )
 
@@ -156,59 +178,94 @@ def _closed(trade: Trade, facts: TradeFacts, exits: Sequence[Deal]) -> Trade:
     )
 
 
-def _with_fallbacks(look: LookInput, facts: dict[TradeId, TradeFacts]) -> dict[TradeId, TradeFacts]:
-    claimed = {position for seen in facts.values() for position in seen.position_ids}
+def _with_unnamed(
+    look: LookInput, facts: dict[TradeId, TradeFacts]
+) -> tuple[dict[TradeId, TradeFacts], frozenset[IntentId]]:
+    """Add facts whose client id the broker lost, where only one entry can be meant."""
+    claimed = {one for seen in facts.values() for one in seen.ids}
+    unclear: set[IntentId] = set()
     for intent in look.intents:
         seen = facts.get(intent.trade)
         if seen is None or seen.exists or intent.state is not IntentState.UNKNOWN:
             continue
-        position = fallback_position(intent, claimed, look.snapshot, look.rules.inflight)
-        if position is not None:
-            claimed.add(position.position_id)
-            facts[intent.trade] = replace(seen, positions=(position,))
-    return facts
+        found = unnamed_facts(intent, claimed, look.snapshot, look.rules.inflight)
+        if not found:
+            continue
+        if len(found) == 1 and is_match(intent, found[0]) and not look.entries_in_flight:
+            claimed |= found[0].ids
+            facts[intent.trade] = found[0]
+        else:
+            unclear.add(intent.intent_id)
+    return facts, frozenset(unclear)
 
 
 def _settle(
-    intent: Intent, facts: TradeFacts, look: LookInput, absent: dict[IntentId, datetime]
+    intent: Intent,
+    trade: Trade,
+    facts: TradeFacts,
+    look: LookInput,
+    absent: dict[IntentId, datetime],
+    *,
+    is_unclear: bool,
 ) -> tuple[Intent, str | None]:
-    done = is_done(intent, facts, look.snapshot)
+    done = is_done(intent, trade, facts, look.snapshot)
     if done is not None:
         step = advance(intent, done, look.now)
         return step.intent, step.alarm
-    if not _absence_is_proved(intent, look, absent):
+    if is_unclear or not _absence_is_proved(intent, look, absent):
         return intent, None
     step = advance(intent, AbsenceProved(), look.now)
     return step.intent, step.alarm
 
 
-def is_done(intent: Intent, facts: TradeFacts, snapshot: Snapshot) -> Found | None:
-    """Tell whether the look shows the intent's effect; None proves nothing by itself."""
-    match intent.command:
-        case OpenLeg():
-            return _entry_found(facts)
+def _held(intent: Intent, facts: TradeFacts, now: datetime) -> tuple[Intent, str | None]:
+    """See whether a held entry exists at the broker although a "no" was told."""
+    found = _entry_found(facts)
+    if found is None:
+        return intent, None
+    step = advance(intent, found, now)
+    return step.intent, step.alarm
+
+
+def is_done(
+    intent: Intent, trade: Trade, facts: TradeFacts, snapshot: Snapshot
+) -> Found | Replied | None:
+    """Tell whether the look shows the intent's effect; None proves nothing by itself.
+
+    Positions and orders show up a moment after they were made. What was never seen is therefore
+    not taken to be gone unless history says so.
+    """
+    command = intent.command
+    if isinstance(command, OpenLeg):
+        return _entry_found(facts)
+    if not trade.state.is_live:
+        return Found(evidence="the trade has ended")
+    was_seen = trade.open_price is not None or facts.was_closed
+    no_position = snapshot.complete and not facts.positions and was_seen
+    ended = any(order.state in ENDED_UNFILLED for order in facts.history)
+    became_something = bool(facts.positions or facts.deals or ended)
+    no_order = snapshot.complete and not facts.orders and became_something
+    match command:
         case CloseLeg():
-            return _found_if(snapshot.complete and not facts.positions, "position is gone")
+            return _found_if(no_position, "position is gone")
         case ReduceLeg(remaining=remaining):
             less = bool(facts.positions) and facts.positions[0].lots <= remaining
-            gone = snapshot.complete and not facts.positions
-            return _found_if(less or gone, "volume is reduced")
+            return _found_if(less or no_position, "volume is reduced")
         case ProtectLeg(stop_loss=stop, take_profit=target):
             same = any(p.stop_loss == stop and p.take_profit == target for p in facts.positions)
-            gone = snapshot.complete and not facts.positions and not facts.orders
+            gone = no_position and not facts.orders
             return _found_if(same or gone, "levels are set" if same else "position is gone")
         case CancelLeg():
-            return _found_if(snapshot.complete and not facts.orders, "order is gone")
+            return _found_if(no_order, "order is gone")
         case AmendLeg(price=price, stop_loss=stop, take_profit=target):
             same = any(
                 o.price == price and o.stop_loss == stop and o.take_profit == target
                 for o in facts.orders
             )
-            gone = snapshot.complete and not facts.orders
-            return _found_if(same or gone, "order is moved" if same else "order is gone")
+            return _found_if(same or no_order, "order is moved" if same else "order is gone")
 
 
-def _entry_found(facts: TradeFacts) -> Found | None:
+def _entry_found(facts: TradeFacts) -> Found | Replied | None:
     if facts.positions:
         position = facts.positions[0]
         return Found(evidence="seen in positions", position_id=position.position_id)
@@ -217,9 +274,11 @@ def _entry_found(facts: TradeFacts) -> Found | None:
     if facts.deals:
         deal = facts.deals[0]
         return Found(evidence="seen in deals", order_id=deal.order_id, position_id=deal.position_id)
-    if facts.history:
-        return Found(evidence="seen in history", order_id=facts.history[0].order_id)
-    return None
+    if not facts.history:
+        return None
+    if all(order.state == "rejected" for order in facts.history):
+        return Replied(Rejected(code="rejected", text="seen in history"))
+    return Found(evidence="seen in history", order_id=facts.history[0].order_id)
 
 
 def _found_if(is_so: bool, evidence: str) -> Found | None:  # noqa: FBT001 - the finding itself
@@ -239,7 +298,8 @@ def _absence_is_proved(intent: Intent, look: LookInput, absent: dict[IntentId, d
     if look.snapshot.begun_at < intent.sending_at + wait:
         return False
     first = look.first_absent.get(intent.intent_id)
-    if first is None:
+    # A look from before a second sending says nothing about that sending.
+    if first is None or first < intent.sending_at + wait:
         absent[intent.intent_id] = look.snapshot.begun_at
         return False
     absent[intent.intent_id] = first

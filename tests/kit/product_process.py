@@ -1,0 +1,129 @@
+"""The product as a process of its own: started as a user starts it, and ended whatever happens."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+COMMAND = (sys.executable, "-m", "signalfleet.cli")
+KEPT_VARIABLES = ("PATH", "HOME", "PYTHONPATH", "LANG")
+END_S = 30.0
+
+
+def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Nothing of the developer's own settings, but what a program needs to run at all."""
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    return {**kept, "COLUMNS": "120", **(changes or {})}
+
+
+def run_cli(
+    *words: str,
+    cwd: Path,
+    given: str | bytes = "",
+    variables: Mapping[str, str] | None = None,
+    limit_s: float = 50.0,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end. `cwd` holds no `.env` unless the test has put one there."""
+    raw = given.encode() if isinstance(given, str) else given
+    ended = subprocess.run(
+        [*COMMAND, *words],
+        input=raw,
+        capture_output=True,
+        cwd=cwd,
+        env=environment(variables),
+        timeout=limit_s,
+        check=False,
+    )
+    return subprocess.CompletedProcess(
+        ended.args, ended.returncode, ended.stdout.decode(), ended.stderr.decode()
+    )
+
+
+@dataclass(slots=True)
+class Running:
+    """A started command; `lines` are those of its standard output that were read so far."""
+
+    process: asyncio.subprocess.Process
+    lines: list[str] = field(default_factory=list)
+
+    async def until_line(self, start: str, limit_s: float) -> str:
+        """Read standard output until a line begins like that; return the rest of the line."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(limit_s):
+            while raw := await self.process.stdout.readline():
+                self.lines.append(raw.decode().rstrip("\n"))
+                if self.lines[-1].startswith(start):
+                    return self.lines[-1].removeprefix(start).strip()
+        raise AssertionError(f"it ended without a line {start!r}: {self.lines}")
+
+    async def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
+        """Send the signal, read the rest, and return exit status and seconds it took."""
+        assert self.process.stdout is not None
+        begun = time.monotonic()
+        self.process.send_signal(number)
+        async with asyncio.timeout(END_S):
+            rest = await self.process.stdout.read()
+            status = await self.process.wait()
+        self.lines += rest.decode().splitlines()
+        return status, time.monotonic() - begun
+
+
+@asynccontextmanager
+async def running(
+    *words: str, cwd: Path, variables: Mapping[str, str] | None = None
+) -> AsyncIterator[Running]:
+    """Start a command; its whole process group is gone when the block is left."""
+    with (cwd / "stderr.txt").open("ab") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            *words,
+            cwd=cwd,
+            env=environment(variables),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+    try:
+        yield Running(process)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.communicate()
+
+
+@contextmanager
+def city_ended(run_dir: Path) -> Iterator[None]:
+    """End the city that a demo leaves behind on purpose; it would wait a minute for another one."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            facts = json.loads((run_dir / "city.json").read_text(encoding="utf-8"))
+            os.kill(int(facts["pid"]), signal.SIGKILL)
+
+
+def descendants(pid: int) -> set[int]:
+    """Process ids of all that a process has started and that still run (Linux)."""
+    found: set[int] = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in (int(word) for word in path.read_text().split()):
+                found |= {child, *descendants(child)}
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and waits for its parent does not."""
+    with contextlib.suppress(OSError):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z"
+    return False
