@@ -63,7 +63,9 @@ def build_symbols(mapping: Mapping[str, Any]) -> Symbols:
     for kind, group in mapping["kinds"].items():
         for name, row in group["symbols"].items():
             if not (name.isascii() and name.isalnum() and name.isupper()):
-                raise DomainError(f"{name!r} is no canonical symbol: use upper-case letters, digits")
+                raise DomainError(
+                    f"{name!r} is no canonical symbol: use upper-case letters, digits"
+                )
             low, high = row.get("band", group.get("band", (None, None)))
             facts[name] = SymbolFacts(
                 name=name,

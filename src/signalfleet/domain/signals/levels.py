@@ -5,9 +5,10 @@ from typing import Final
 
 from signalfleet.domain.signals.blocks import Block, Level
 from signalfleet.domain.signals.facts import Item
-from signalfleet.domain.signals.numbers import Band, expand, fits, in_band, near, readings
+from signalfleet.domain.signals.numbers import GROUP, Band, expand, fits, in_band, near, readings
 
 THOUSAND: Final = Decimal(1000)
+MAX_LOTS: Final = Decimal(50)
 SHORTHAND_COST: Final = 5
 MAGNITUDE_COST: Final = 10
 
@@ -28,7 +29,16 @@ class Placed:
 class Settled:
     """The levels of one block as numbers."""
 
-    __slots__ = ("doubt", "entries", "is_unplaced", "penalty", "stop_pips", "stops", "target_pips", "targets")
+    __slots__ = (
+        "doubt",
+        "entries",
+        "is_unplaced",
+        "penalty",
+        "stop_pips",
+        "stops",
+        "target_pips",
+        "targets",
+    )
 
     def __init__(self) -> None:
         self.entries: list[Placed] = []
@@ -51,6 +61,7 @@ def settle(block: Block, band: Band | None, anchors: tuple[Decimal, ...] = ()) -
         (_split(block.targets), settled.targets, sign),
     )
     anchor = _anchor([level for levels, _, _ in groups for level in levels], band, anchors)
+    groups[0][0][:] = _without_size(block, groups[0][0], anchor)
     for levels, placed, side in groups:
         for level in levels:
             item = level.item
@@ -70,6 +81,20 @@ def settle(block: Block, band: Band | None, anchors: tuple[Decimal, ...] = ()) -
     return settled
 
 
+def _without_size(block: Block, levels: list[Level], anchor: Decimal | None) -> list[Level]:
+    """Take the size out of "SELL 0.10 XAUUSD @ 2390.50": no label, and no price of this symbol."""
+    if len(levels) <= 1 or anchor is None:
+        return levels
+    first = levels[0].item
+    if first is None or first.unit or levels[1].joiner:
+        return levels
+    options = _options(first)
+    if options and options[0] <= MAX_LOTS and not any(near(value, anchor) for value in options):
+        block.lots.append(first)
+        return levels[1:]
+    return levels
+
+
 def _split(levels: list[Level]) -> list[Level]:
     """Take "2455,2460,2470" apart: commas between full prices only separate them."""
     made: list[Level] = []
@@ -79,13 +104,15 @@ def _split(levels: list[Level]) -> list[Level]:
             made.append(level)
             continue
         parts = item.value.split(",")
-        full = all("." in part or len(part) > 3 for part in parts)
+        full = all("." in part or len(part) > GROUP for part in parts)
         same = len({len(part.partition(".")[0]) for part in parts}) == 1
-        if readings(item.value) and not (full and same and len(parts[0]) > 3):
+        if readings(item.value) and not (full and same and len(parts[0]) > GROUP):
             made.append(level)
             continue
         for number, part in enumerate(parts):
-            piece = Item(item.role, part, item.start, item.end, item.line, item.clause, False)
+            piece = Item(
+                item.role, part, item.start, item.end, item.line, item.clause, is_glued=False
+            )
             piece.unit = item.unit
             made.append(
                 Level(piece, level.joiner if not number else "comma", level.index, level.leg)
@@ -100,9 +127,7 @@ def _options(item: Item) -> tuple[Decimal, ...]:
     return options
 
 
-def _anchor(
-    levels: list[Level], band: Band | None, anchors: tuple[Decimal, ...]
-) -> Decimal | None:
+def _anchor(levels: list[Level], band: Band | None, anchors: tuple[Decimal, ...]) -> Decimal | None:
     """Choose the full price that completes the short ones."""
     if band is None:
         values = [

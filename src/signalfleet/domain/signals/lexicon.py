@@ -1,6 +1,6 @@
 """Words and their roles, in all languages at once, as a tree of tokens."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,17 +9,19 @@ from signalfleet.domain.instruments.symbols import PAIR_LETTERS, Symbols
 from signalfleet.domain.signals import text
 
 ROLES: Final = frozenset(
-    "buy_now sell_now buy_stop sell_stop buy_limit sell_limit buy_zone sell_zone buy sell buy_loose sell_loose now limit stop_order above below breaks better entry zone stop "
-    "target pips lots risk leverage r_unit break_even close close_loose half part part_loose cancel pending "
-    "hit hit_stop hit_even all first second third again add same open_target none_word move remove widen trail old "
-    "secure invalid rest position hold half_size ignore symbol_word direction filler opened "
-    "modified closed levels_word until at_word current percent_word profit level_noun layer price_word "
-    "run".split()
+    "buy_now sell_now buy_stop sell_stop buy_limit sell_limit buy_zone sell_zone buy sell "
+    "buy_loose sell_loose now limit stop_order above below breaks better entry zone stop "
+    "target pips lots risk leverage r_unit break_even close close_loose half part part_loose "
+    "cancel pending hit hit_stop hit_even all first second third again add same open_target "
+    "none_word move remove widen trail old secure invalid rest position hold half_size ignore "
+    "symbol_word direction filler opened modified closed levels_word until at_word current "
+    "percent_word third_part quarter profit level_noun layer price_word run".split()
 )
 MOODS: Final = frozenset(
-    "member negation question past future conditional optional confirmation pre_alert example advert "
-    "recap other_market news wish later".split()
+    "member negation question past future conditional optional confirmation pre_alert example "
+    "advert recap other_market news wish later".split()
 )
+MIN_STEM: Final = 2
 MIN_TYPO: Final = 5
 MIN_TYPO_TWO: Final = 9
 MAX_TYPO: Final = 16
@@ -51,8 +53,9 @@ class Leaf:
         self.role = best.role
         self.value = best.value
         self.languages = frozenset(claim.language for claim in strong if claim.language)
-        # English words stand in messages of every language, so they are no evidence.
-        self.is_foreign = bool(self.languages) and "en" not in self.languages
+        # English words and names of symbols stand in messages of every language: no evidence.
+        names = {claim.language for claim in strong}
+        self.is_foreign = bool(names) and not names & {"en", ""}
 
     def settle(self, evidence: Mapping[str, int]) -> tuple[str, str] | None:
         """Choose by the languages of the other words; None when nobody's claim holds."""
@@ -63,7 +66,8 @@ class Leaf:
             if claim.is_weak and not heard:
                 continue
             score = heard + (0.5 if claim.language in {"en", ""} else 0)
-            if score > best_score:
+            # Where two languages are heard alike, the meaning that stops a trade wins.
+            if score > best_score or (score == best_score and claim.role in MOODS):
                 best, best_score = claim, score
         return (best.role, best.value) if best else None
 
@@ -77,21 +81,32 @@ class Lexicon:
     """The phrase tree, the table of misspelt label words, and the version of the files."""
 
     root: Node
-    typos: Mapping[str, str]
+    typos: Mapping[str, tuple[str, ...]]
     version: str
     languages: tuple[str, ...]
+    prefixes: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
 
-    def correct(self, word: str) -> str | None:
-        """Return the label word that a word most likely misspells."""
+    def stems(self, word: str) -> Iterator[str]:
+        """Give a word without the particles that some scripts write onto it."""
+        for prefix in self.prefixes:
+            if word.startswith(prefix) and len(word) - len(prefix) >= MIN_STEM:
+                yield word[len(prefix) :]
+        for suffix in self.suffixes:
+            if word.endswith(suffix) and len(word) - len(suffix) >= MIN_STEM:
+                yield word[: -len(suffix)]
+
+    def correct(self, word: str, node: Node) -> Node | None:
+        """Follow the label word that a word most likely misspells, if the node goes on with it."""
         if len(word) > MAX_TYPO:
             return None
-        found = self.typos.get(word)
-        if found is not None:
-            return found
+        for right in self.typos.get(word, ()):
+            if right in node:
+                return _child(node, right)
         for at in range(len(word)):
-            found = self.typos.get(word[:at] + word[at + 1 :])
-            if found is not None and abs(len(found) - len(word)) <= 1:
-                return found
+            for right in self.typos.get(word[:at] + word[at + 1 :], ()):
+                if right in node and abs(len(right) - len(word)) <= 1:
+                    return _child(node, right)
         return None
 
 
@@ -109,9 +124,11 @@ def build_lexicon(mappings: Iterable[Mapping[str, Any]]) -> Lexicon:
     claims: dict[tuple[str, ...], list[Claim]] = {}
     versions: list[str] = []
     languages: list[str] = []
+    affixes: list[Mapping[str, Any]] = []
     for mapping in mappings:
         language = mapping["language"]
         languages.append(language)
+        affixes.append(mapping.get("affixes", {}))
         versions.append(f"{language}{mapping['version']}")
         weak = {tuple(phrase_tokens(word)) for word in mapping.get("weak", {}).get("words", ())}
         for section, allowed in (("roles", ROLES), ("moods", MOODS)):
@@ -120,15 +137,23 @@ def build_lexicon(mappings: Iterable[Mapping[str, Any]]) -> Lexicon:
                     raise DomainError(f"{language}: {role!r} is no role; see adding-a-language.md")
                 _claim_all(claims, phrases, Claim(role=role, language=language), weak)
         for symbol, phrases in mapping.get("symbols", {}).items():
-            _claim_all(
-                claims, phrases, Claim(role="symbol", value=symbol, language=language), weak
-            )
+            _claim_all(claims, phrases, Claim(role="symbol", value=symbol, language=language), weak)
     root: Node = {}
     for key, found in claims.items():
         _plant(root, key, found)
     return Lexicon(
-        root=root, typos=_typo_table(claims), version="-".join(versions), languages=tuple(languages)
+        root=root,
+        typos=_typo_table(claims),
+        version="-".join(versions),
+        languages=tuple(languages),
+        prefixes=_particles(affixes, "prefixes"),
+        suffixes=_particles(affixes, "suffixes"),
     )
+
+
+def _particles(affixes: Iterable[Mapping[str, Any]], kind: str) -> tuple[str, ...]:
+    found = {text.fold(particle) for mapping in affixes for particle in mapping.get(kind, ())}
+    return tuple(sorted(found, key=lambda particle: (-len(particle), particle)))
 
 
 def _claim_all(
@@ -142,9 +167,7 @@ def _claim_all(
         if not key:
             raise DomainError(f"{claim.language}: the phrase {phrase!r} holds no word")
         if key in weak:
-            made = Claim(
-                role=claim.role, language=claim.language, value=claim.value, is_weak=True
-            )
+            made = Claim(role=claim.role, language=claim.language, value=claim.value, is_weak=True)
         else:
             made = claim
         held = claims.setdefault(key, [])
@@ -161,10 +184,10 @@ def _plant(root: Node, key: tuple[str, ...], claims: list[Claim]) -> None:
     node[""] = Leaf((old.claims if old else ()) + tuple(claims))
 
 
-def _typo_table(claims: Mapping[tuple[str, ...], list[Claim]]) -> dict[str, str]:
-    """Map label words without one letter to the word, so a lookup costs no distance."""
+def _typo_table(claims: Mapping[tuple[str, ...], list[Claim]]) -> dict[str, tuple[str, ...]]:
+    """Map label words without one letter to the words, so a lookup costs no distance."""
     known = {piece for key in claims for piece in key}
-    table: dict[str, str] = {}
+    table: dict[str, dict[str, None]] = {}
     for key, found in claims.items():
         if not any(claim.role in TYPO_ROLES for claim in found):
             continue
@@ -174,11 +197,14 @@ def _typo_table(claims: Mapping[tuple[str, ...], list[Claim]]) -> dict[str, str]
             forms = {piece[:at] + piece[at + 1 :] for at in range(len(piece))}
             if len(piece) >= MIN_TYPO_TWO:
                 forms |= {form[:at] + form[at + 1 :] for form in forms for at in range(len(form))}
-            for form in forms:
-                if form not in known:
-                    table.setdefault(form, piece)
-            table.setdefault(piece, piece)
-    return table
+            for form in (forms - known) | {piece}:
+                table.setdefault(form, {})[piece] = None
+    return {form: tuple(words) for form, words in table.items()}
+
+
+def _child(node: Node, piece: str) -> Node:
+    child: Node = node[piece]
+    return child
 
 
 def with_symbols(lexicon: Lexicon, symbols: Symbols) -> Node:
@@ -196,6 +222,31 @@ def with_symbols(lexicon: Lexicon, symbols: Symbols) -> Node:
         for key in keys:
             if key:
                 _plant(root, key, [claim])
+    return root
+
+
+def with_words(root: Node, words: Mapping[str, Iterable[str]], symbols: Symbols) -> Node:
+    """Return a tree in which a channel's own words mean what the channel means by them.
+
+    The keys are roles, moods or canonical symbols. Only the nodes on the way to a word are copied.
+    """
+    root = dict(root)
+    for role, phrases in words.items():
+        if role in symbols.facts:
+            claim = Claim(role="symbol", value=role, language="")
+        elif role in ROLES | MOODS:
+            claim = Claim(role=role, language="")
+        else:
+            raise DomainError(f"{role!r} is no role, mood or symbol; see adding-a-language.md")
+        for phrase in phrases:
+            key = phrase_tokens(phrase)
+            if not key:
+                raise DomainError(f"the phrase {phrase!r} holds no word")
+            node = root
+            for piece in key:
+                node[piece] = dict(node.get(piece, {}))
+                node = node[piece]
+            node[""] = Leaf((claim,))
     return root
 
 

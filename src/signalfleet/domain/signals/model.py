@@ -268,14 +268,7 @@ class CancelPending:
 
 
 Action: TypeAlias = (
-    BreakEven
-    | MoveStop
-    | MoveTarget
-    | SetTargets
-    | MoveEntry
-    | Close
-    | ClosePart
-    | CancelPending
+    BreakEven | MoveStop | MoveTarget | SetTargets | MoveEntry | Close | ClosePart | CancelPending
 )
 
 

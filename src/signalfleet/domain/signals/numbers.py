@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
+
+from signalfleet.domain.errors import DomainError
 
 MAX_DIGITS: Final = 12
 GROUP: Final = 3
 THOUSAND: Final = Decimal(1000)
 
-Band = tuple[Decimal, Decimal]
+Band: TypeAlias = tuple[Decimal, Decimal]
 
 
 def readings(raw: str) -> tuple[Decimal, ...]:
@@ -30,6 +32,36 @@ def readings(raw: str) -> tuple[Decimal, ...]:
             return _one_mark(plain, ",")
         return _many(plain, ",")
     return _both(plain)
+
+
+STYLES: Final = {"comma": ",", "dot": "."}
+
+
+def checked_style(style: str) -> str:
+    """Return a number style, or refuse one that is none."""
+    if style and style not in STYLES:
+        raise DomainError(f"{style!r} is no number style: use comma, dot or nothing")
+    return style
+
+
+def in_style(raw: str, style: str) -> str:
+    """Write a number that has two readings so that it has the one of the style."""
+    mark = STYLES[style]
+    other = "." if mark == "," else ","
+    whole, found, tail = raw.partition("," if "," in raw else ".")
+    if len(readings(raw)) <= 1:
+        return raw
+    # One mark and three digits: a group by the other mark, a decimal by the channel's own.
+    return whole + tail if found == other else f"{whole}.{tail}0"
+
+
+def amount(raw: str) -> Decimal:
+    """Read a number that is no price (pips, lots, per cent); of a heap of marks the first part."""
+    options = readings(raw)
+    if options:
+        return options[0]
+    plain = raw.replace("'", "").replace("\xa0", "").replace(",", ".")
+    return Decimal(plain.partition(".")[0])
 
 
 def _one_mark(plain: str, mark: str) -> tuple[Decimal, ...]:
@@ -94,7 +126,8 @@ def expand(raw: str, anchor: str, side: int) -> Decimal | None:
         # "44.5" after "2350" keeps its own decimals.
         whole, _, tail = raw.partition(".")
         base = anchor.partition(".")[0].replace(",", "")
-        if len(whole) >= len(base):
+        # "0.05" is a size or a price of another symbol, never the end of 2540.05.
+        if len(whole) >= len(base) or not int(whole):
             return None
         digits, full, places = whole + tail, base + "0" * len(tail), len(tail)
     step = 10 ** len(digits)

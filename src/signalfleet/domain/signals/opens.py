@@ -1,27 +1,23 @@
 """Decide whether a block is an order to open, and build the signal."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 from signalfleet.domain.instruments.model import Side
-from signalfleet.domain.money import Lots, Price
-from signalfleet.domain.signals.blocks import Block, BlockReader
-from signalfleet.domain.signals.facts import NUM, UNKNOWN, Facts, Item
-from signalfleet.domain.signals.levels import Placed, Settled, settle
+from signalfleet.domain.money import Price
+from signalfleet.domain.signals.block_reader import BlockReader
+from signalfleet.domain.signals.blocks import Block
+from signalfleet.domain.signals.build import build_signals
+from signalfleet.domain.signals.confidence import weigh
+from signalfleet.domain.signals.facts import NUM, UNKNOWN, Clause, Facts, Item
 from signalfleet.domain.signals.model import (
     Doubt,
-    Issue,
-    OrderKind,
-    PriceRange,
     Reason,
     Signal,
-    Span,
 )
 from signalfleet.domain.signals.numbers import Band
 from signalfleet.domain.signals.text import offsets
 
-FAR: Final = Decimal("0.15")
 MOOD_REASONS: Final = {
     "negation": Reason.NEGATED,
     "question": Reason.QUESTION,
@@ -45,9 +41,10 @@ HEADING_MOODS: Final = frozenset(
     {"past", "future", "conditional", "question", "wish", "recap", "later", "negation"}
 )
 NAKED_ROLES: Final = frozenset(
-    "symbol buy sell now filler num line dash slash colon comma at hash equals arrow bullet tick "
-    "icon_up icon_down icon_target icon_stop again add limit half_size open_bracket close_bracket "
-    "pipe plus dot money lots risk percent direction symbol_word zone entry above below amp".split()
+    "symbol buy sell now filler num line dash slash colon comma at hash equals arrow bullet "
+    "tick icon_up icon_down icon_target icon_stop again add limit half_size open_bracket "
+    "close_bracket levels_word none_word stop target pipe plus dot money lots risk percent "
+    "direction symbol_word zone entry above below amp".split()
 )
 NOUN_SIDES: Final = ("signal", "setup", "position", "entry", "trade", "call")
 FEW_WORDS: Final = 3
@@ -70,7 +67,7 @@ class Opens:
 class Known:
     """What is known beside the text: the symbol of the channel or of the message replied to."""
 
-    __slots__ = ("anchors", "is_reply", "side", "symbol", "targets")
+    __slots__ = ("anchors", "is_reply", "side", "stop", "symbol", "targets")
 
     def __init__(
         self,
@@ -80,7 +77,9 @@ class Known:
         *,
         is_reply: bool = False,
         targets: tuple[Price | None, ...] = (),
+        stop: Price | None = None,
     ) -> None:
+        self.stop = stop
         self.targets = targets
         self.symbol = symbol
         self.side = side
@@ -104,19 +103,37 @@ def read_opens(facts: Facts, bands: "dict[str, Band | None]", known: Known, sour
         found.reasons.add(veto)
         found.veto = True
         return found
+    if _are_scenarios(blocks):
+        found.doubts.add(Doubt.TWO_SIDES)
+        return found
     places = None
     for block in blocks:
         if not _is_order(facts, block, found, known):
             continue
         if block.symbol is None:
             block.symbol = known.symbol
+            if known.symbol is not None and not known.is_reply:
+                block.flags.add("default_symbol")
         if block.symbol is None:
             found.doubts.add(Doubt.NO_SYMBOL)
             continue
         if places is None:
             places = offsets(source)
-        found.signals.extend(_signals(block, bands.get(block.symbol), known, found, places))
+        made = build_signals(block, bands.get(block.symbol), known.anchors, places)
+        if isinstance(made, Doubt):
+            found.doubts.add(made)
+        else:
+            found.signals.extend(weigh(signal, facts, block) for signal in made)
     return found
+
+
+def _are_scenarios(blocks: list[Block]) -> bool:
+    """Tell whether both sides of one symbol are offered without stops: an outlook, no order."""
+    sides: dict[str | None, set[Side | None]] = {}
+    for block in blocks:
+        sides.setdefault(block.symbol, set()).add(block.side)
+    split = {symbol for symbol, both in sides.items() if len(both) > 1}
+    return any(block.symbol in split and not block.stops for block in blocks)
 
 
 def _message_veto(facts: Facts, blocks: list[Block]) -> Reason | None:
@@ -132,10 +149,18 @@ def _message_veto(facts: Facts, blocks: list[Block]) -> Reason | None:
         for clause in facts.clauses:
             if "recap" not in clause.moods or not clause.items:
                 continue
+            if complete and "hit" in clause.roles and not clause.roles & {"buy", "sell", "colon"}:
+                # "Last signal hit TP2!" is over before the new signal starts.
+                continue
             if clause.items[0].line <= first or not (
                 "advert" in clause.moods or "percent" in clause.roles
             ):
                 return Reason.RECAP
+    if "closed" in facts.roles and any(
+        "closed" in clause.roles and clause.unknown <= FEW_WORDS and not clause.moods
+        for clause in facts.clauses
+    ):
+        return Reason.PAST_REPORT
     if "pre_alert" in moods and not complete:
         return Reason.PRE_ALERT
     if moods & HEADING_MOODS:
@@ -171,15 +196,15 @@ def _is_order(facts: Facts, block: Block, found: Opens, known: Known) -> bool:
     if block.other_symbol is not None:
         found.doubts.add(Doubt.TWO_SYMBOLS)
         return False
-    if has_stop and has_target:
-        return _allow(unknown <= MANY_WORDS, found)
-    if "news" in clause.moods or "advert" in clause.moods or "pre_alert" in clause.moods:
-        found.reasons |= {MOOD_REASONS[mood] for mood in clause.moods & {"news", "advert"}}
-        return False
     if has_stop or has_target:
-        room = SOME_WORDS if block.entries else FEW_WORDS
-        return _allow(unknown <= room, found)
-    orders = block.flags & {"now", "limit", "stop_order", "again", "add", "better"} or block.relation
+        return _allow(_is_order_with_levels(block, clause, found), found)
+    said = clause.moods & {"news", "advert", "pre_alert"}
+    if said:
+        found.reasons |= {MOOD_REASONS[mood] for mood in said}
+        return False
+    orders = (
+        block.flags & {"now", "limit", "stop_order", "again", "add", "better"} or block.relation
+    )
     understood = not facts.moods and UNKNOWN not in facts.roles
     if block.entries and orders and not facts.moods:
         total = sum(part.unknown for part in facts.clauses)
@@ -187,7 +212,13 @@ def _is_order(facts: Facts, block: Block, found: Opens, known: Known) -> bool:
             return True
     if known.is_reply and block.flags & {"again", "add"} and unknown <= FEW_WORDS:
         return True
-    if block.has_labelled_entry and block.entries and understood and _is_naked(facts, block) and not facts.roles & {"hit"}:
+    if (
+        block.has_labelled_entry
+        and block.entries
+        and understood
+        and _is_naked(facts, block)
+        and not facts.roles & {"hit"}
+    ):
         return True
     if not understood or not facts.roles <= NAKED_ROLES or block.is_side_loose:
         found.reasons.add(Reason.NO_INSTRUCTION)
@@ -195,7 +226,20 @@ def _is_order(facts: Facts, block: Block, found: Opens, known: Known) -> bool:
     words = block.side_item.value
     if any(noun in words for noun in NOUN_SIDES) and not block.entries:
         return False
-    return _allow(_is_naked(facts, block), found)
+    return _allow(_is_naked(facts, block) and _speaks_of_levels(facts), found)
+
+
+def _is_order_with_levels(block: Block, clause: Clause, found: Opens) -> bool:
+    is_complete = bool(block.stops) and bool(block.targets or block.target_r)
+    if is_complete:
+        if clause.moods & {"news", "pre_alert"}:
+            # Complete, but said by somebody of something: a person decides.
+            found.doubts.add(Doubt.CONDITIONAL_ORDER)
+            return False
+        return clause.unknown <= MANY_WORDS
+    if clause.moods & {"news", "advert", "pre_alert"}:
+        return False
+    return clause.unknown <= (SOME_WORDS if block.entries else FEW_WORDS)
 
 
 def _is_naked(facts: Facts, block: Block) -> bool:
@@ -206,210 +250,21 @@ def _is_naked(facts: Facts, block: Block) -> bool:
     return len(numbers) == len(block.entries)
 
 
+def _speaks_of_levels(facts: Facts) -> bool:
+    """Tell whether "no", "later" and the like are said of the levels: "SL and TP later"."""
+    labels = {"stop", "target", "levels_word"}
+    before = ""
+    for at, item in enumerate(facts.items):
+        if item.role == "none_word":
+            after = facts.items[at + 1].role if at + 1 < len(facts.items) else ""
+            if before not in labels and after not in labels:
+                return False
+        elif item.role not in {"amp", "until", "filler", "colon", "dash", "bullet"}:
+            before = item.role
+    return True
+
+
 def _allow(passes: bool, found: Opens) -> bool:  # noqa: FBT001 - the outcome, not a switch
     if not passes:
         found.reasons.add(Reason.NO_INSTRUCTION)
     return passes
-
-
-def _signals(
-    block: Block, band: Band | None, known: Known, found: Opens, places: Sequence[int]
-) -> list[Signal]:
-    side = block.side
-    if side is None:
-        return []
-    settled = settle(block, band, known.anchors)
-    if settled.doubt:
-        found.doubts.add(Doubt.NUMBER_TWO_READINGS)
-        return []
-    if settled.is_unplaced:
-        found.doubts.add(Doubt.NUMBER_UNPLACED)
-        return []
-    if "icon_labels" in block.flags and not _fits_side(side, settled):
-        found.doubts.add(Doubt.NUMBER_UNPLACED)
-        return []
-    groups, is_bare_list = _entry_groups(block, settled)
-    made = []
-    for number, group in enumerate(groups or [[]]):
-        made.append(_signal(block, side, settled, group, number, places, is_bare_list=is_bare_list))
-    return made
-
-
-def _fits_side(side: Side, settled: Settled) -> bool:
-    """Tell whether levels that only icons name lie where such levels lie."""
-    stops = [placed.value * side.sign for placed in settled.stops if placed.value is not None]
-    middle = [placed.value * side.sign for placed in settled.entries if placed.value is not None]
-    targets = [placed.value * side.sign for placed in settled.targets if placed.value is not None]
-    order = [max(stops)] if stops else []
-    order += [min(middle), max(middle)] if middle else []
-    order += [min(targets)] if targets else []
-    return order == sorted(order)
-
-
-def _entry_groups(block: Block, settled: Settled) -> tuple[list[list[Placed]], bool]:
-    """Give the entries of each order: one range mostly, or the stated single entries."""
-    entries = settled.entries
-    if len(entries) <= 1:
-        return ([entries] if entries else []), False
-    if block.legs > 1:
-        groups: dict[int, list[Placed]] = {}
-        for entry in entries:
-            groups.setdefault(max(entry.leg, 1), []).append(entry)
-        return list(groups.values()), False
-    last = entries[-1]
-    stated = len(block.lots) == len(entries) or (
-        last.joiner == "amp" and "limit" in block.flags and "zone" not in block.flags
-    )
-    if stated:
-        return [[entry] for entry in entries], False
-    ranges: list[list[Placed]] = []
-    for at, entry in enumerate(entries):
-        if at and entry.joiner in {"dash", "slash", "until", "amp"}:
-            if ranges and ranges[-1][-1] is entries[at - 1]:
-                ranges[-1].append(entry)
-            else:
-                ranges.append([entries[at - 1], entry])
-    if ranges:
-        return [ranges[-1]], len(ranges[-1]) > 2
-    if any(entry.joiner == "comma" or entry.index for entry in entries):
-        return [entries], True
-    values = {entry.value for entry in entries}
-    if len(values) == 1:
-        return [entries[:1]], False
-    if entries[1].item is not None and entries[0].item is not None:
-        if entries[0].item.line == entries[1].item.line:
-            return [entries[:2]], False
-    return [entries], True
-
-
-def _signal(  # noqa: PLR0913 - the parts of one signal
-    block: Block,
-    side: Side,
-    settled: Settled,
-    group: list[Placed],
-    number: int,
-    places: Sequence[int],
-    *,
-    is_bare_list: bool,
-) -> Signal:
-    values = [entry.value for entry in group if entry.value is not None]
-    entry = PriceRange(low=Price(min(values)), high=Price(max(values))) if values else None
-    stop = next((Price(placed.value) for placed in settled.stops if placed.value), None)
-    placed_targets = _ordered(settled.targets)
-    targets = tuple(
-        Price(placed.value) if placed.value is not None else None for placed in placed_targets
-    )
-    has_prices = any(placed.value is not None for placed in placed_targets)
-    target_pips = (
-        () if has_prices else tuple(Decimal(item.value) for item in settled.target_pips)
-    )
-    issues = _issues(side, entry, stop, targets)
-    if is_bare_list:
-        issues.append(Issue.BARE_ENTRY_LIST)
-    if block.symbol_item is not None and block.symbol_item.unit == "typo":
-        issues.append(Issue.TYPO_SYMBOL)
-    if stop is None and not settled.stop_pips:
-        issues.append(Issue.STOP_MISSING)
-    lots = block.lots[min(number, len(block.lots) - 1)] if block.lots else None
-    return Signal(
-        symbol=block.symbol,
-        side=side,
-        order=_order(block, side, entry),
-        entry=entry,
-        stop=stop,
-        stop_pips=Decimal(settled.stop_pips[0].value) if settled.stop_pips and not stop else None,
-        targets=targets,
-        target_pips=target_pips,
-        target_r=tuple(_number(item) for item in block.target_r),
-        risk_percent=_number(block.risk) if block.risk else None,
-        lots=Lots(_number(lots)) if lots else None,
-        size_word="half" if block.half else "",
-        leverage=_number(block.leverage) if block.leverage else None,
-        is_addition=bool(block.flags & {"add", "again"}),
-        issues=tuple(issues),
-        spans=tuple(_spans(block, settled, group, placed_targets, places)),
-        confidence=max(0, 100 - settled.penalty),
-    )
-
-
-def _number(item: Item) -> Decimal:
-    return Decimal(item.value.replace(",", ".").replace("'", "").replace("\xa0", ""))
-
-
-def _ordered(targets: list[Placed]) -> list[Placed]:
-    if len(targets) > 1 and all(target.index for target in targets):
-        return sorted(targets, key=lambda target: target.index)
-    return targets
-
-
-def _order(block: Block, side: Side, entry: PriceRange | None) -> OrderKind | None:
-    flags = block.flags
-    if entry is None:
-        return OrderKind.MARKET
-    if flags & {"limit", "better"}:
-        return OrderKind.LIMIT
-    if "stop_order" in flags:
-        return OrderKind.STOP
-    if "now" in flags:
-        return OrderKind.MARKET
-    if block.relation == "breaks":
-        return OrderKind.STOP
-    if block.relation:
-        with_move = (block.relation == "above") == (side is Side.BUY)
-        return OrderKind.STOP if with_move else OrderKind.LIMIT
-    return None
-
-
-def _issues(
-    side: Side,
-    entry: PriceRange | None,
-    stop: Price | None,
-    targets: tuple[Price | None, ...],
-) -> list[Issue]:
-    """Check the geometry; a wrong side is reported, never repaired."""
-    issues: list[Issue] = []
-    sign = side.sign
-    prices = [target.value * sign for target in targets if target is not None]
-    low = (entry.low.value if sign > 0 else entry.high.value) if entry else None
-    high = (entry.high.value if sign > 0 else entry.low.value) if entry else None
-    if stop is not None:
-        limit = low * sign if low is not None else (prices[0] if prices else None)
-        if limit is not None and stop.value * sign >= limit:
-            issues.append(Issue.STOP_WRONG_SIDE)
-    if high is not None and any(price <= high * sign for price in prices):
-        issues.append(Issue.TARGET_WRONG_SIDE)
-    if prices != sorted(prices):
-        issues.append(Issue.TARGETS_UNORDERED)
-    base = entry.low.value if entry else (stop.value if stop else None)
-    if base is not None:
-        levels = [abs(price) for price in prices] + ([stop.value] if stop else [])
-        if any(abs(level - base) > base * FAR for level in levels):
-            issues.append(Issue.FAR_FROM_ENTRY)
-    return issues
-
-
-def _spans(
-    block: Block,
-    settled: Settled,
-    group: list[Placed],
-    targets: list[Placed],
-    places: Sequence[int],
-) -> list[Span]:
-    named: list[tuple[str, Item | None]] = [
-        ("side", block.side_item),
-        ("symbol", block.symbol_item),
-        *(("entry", placed.item) for placed in group),
-        *(("stop", placed.item) for placed in settled.stops[:1]),
-        *(("stop_pips", item) for item in settled.stop_pips[:1]),
-        *(("target", placed.item) for placed in targets),
-        *(("target_pips", item) for item in settled.target_pips),
-        *(("target_r", item) for item in block.target_r),
-        ("risk_percent", block.risk),
-        ("leverage", block.leverage),
-        *(("lots", item) for item in block.lots[:1]),
-    ]
-    return [
-        Span(field=field, start=places[item.start], end=places[item.end - 1] + 1)
-        for field, item in named
-        if item is not None
-    ]

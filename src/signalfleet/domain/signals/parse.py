@@ -1,5 +1,6 @@
 """One message in, one result out: the parser that the rest of the product calls."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -7,7 +8,8 @@ from signalfleet.domain.instruments.model import Side
 from signalfleet.domain.instruments.symbols import Symbols
 from signalfleet.domain.money import Price
 from signalfleet.domain.signals.edits import changes
-from signalfleet.domain.signals.facts import Facts, FactFinder
+from signalfleet.domain.signals.facts import Facts
+from signalfleet.domain.signals.finder import FactFinder
 from signalfleet.domain.signals.followups import VERBS, FollowUps, read_follow_ups
 from signalfleet.domain.signals.lexicon import Lexicon
 from signalfleet.domain.signals.model import (
@@ -29,23 +31,36 @@ from signalfleet.domain.signals.model import (
     Signal,
     SignalRef,
 )
-from signalfleet.domain.signals.opens import Known, Opens, read_opens
+from signalfleet.domain.signals.numbers import Band
+from signalfleet.domain.signals.opens import MOOD_REASONS, Known, Opens, read_opens
 from signalfleet.domain.signals.profiles import NO_PROFILE, ChannelProfile
 from signalfleet.domain.signals.replies import as_reply
-from signalfleet.domain.signals.text import fold
+from signalfleet.domain.signals.rules import (
+    Rule,
+    Surroundings,
+    follow_up_by_rule,
+    ignores,
+    opens_by_rule,
+)
+from signalfleet.domain.signals.text import fold, offsets
 
 PARSER_VERSION: Final = 1
+STRUCK_COST: Final = 10
+MAX_ADAPTED: Final = 256
 EMPTY: Final = Context()
 LEVEL_ACTIONS: Final = (MoveStop, SetTargets, MoveTarget, MoveEntry)
 
 
 class Parser:
-    """Reads messages with one lexicon and one set of symbols; keeps nothing between messages."""
+    """Reads messages with one lexicon and one set of symbols.
+
+    Nothing of a message is kept; only the word trees of channels with words of their own are.
+    """
 
     def __init__(self, lexicon: Lexicon, symbols: Symbols) -> None:
         self._finder = FactFinder(lexicon, symbols)
-        self._symbols = symbols
         self._bands = {name: facts.band for name, facts in symbols.facts.items()}
+        self._adapted: dict[tuple[object, ...], FactFinder] = {}
         self.version = f"{PARSER_VERSION}+{lexicon.version}"
 
     def parse(
@@ -59,13 +74,47 @@ class Parser:
         if not source.strip():
             reason = Reason.MEDIA_ONLY if message.has_media or message.media else Reason.EMPTY
             return NotASignal(reasons=(reason,))
-        if profile.ignore_phrases:
-            folded = fold(source)
-            if any(fold(phrase) in folded for phrase in profile.ignore_phrases if phrase):
-                return NotASignal(reasons=(Reason.IGNORED_BY_CHANNEL_RULE,))
+        if profile.signal_topics and message.topic not in profile.signal_topics:
+            return NotASignal(reasons=(Reason.IGNORED_BY_CHANNEL_RULE,))
+        if (profile.ignore_phrases or profile.rules) and _is_ignored(fold(source), profile):
+            return NotASignal(reasons=(Reason.IGNORED_BY_CHANNEL_RULE,))
+        reader = _Reader(self._finder_for(profile), self._bands, profile.rules)
+        result = reader.result(source, context, profile)
+        return _less_sure(result) if message.struck else result
+
+    def facts(self, text: str, profile: ChannelProfile = NO_PROFILE) -> Facts:
+        """Give the facts of a text, for the layout watch."""
+        return self._finder_for(profile).find(text)
+
+    def _finder_for(self, profile: ChannelProfile) -> FactFinder:
+        if not profile.extra_words and not profile.number_style:
+            return self._finder
+        key = (profile.number_style, *sorted(profile.extra_words.items()))
+        finder = self._adapted.get(key)
+        if finder is None:
+            finder = self._finder.adapted(profile.extra_words, profile.number_style)
+            if len(self._adapted) >= MAX_ADAPTED:
+                self._adapted.clear()
+            self._adapted[key] = finder
+        return finder
+
+
+class _Reader:
+    """Reads one message with the words and rules of its channel."""
+
+    __slots__ = ("_bands", "_finder", "_rules")
+
+    def __init__(
+        self, finder: FactFinder, bands: dict[str, Band | None], rules: tuple[Rule, ...]
+    ) -> None:
+        self._finder = finder
+        self._bands = bands
+        self._rules = rules
+
+    def result(self, source: str, context: Context, profile: ChannelProfile) -> ParseResult:
         known, parents = self._known(context.replied, profile)
         if context.before_edit is not None:
-            return self._edited(source, context.before_edit, known, parents)
+            return self._edited(source, context.before_edit, known)
         return self._read(source, known, parents, context.replied)
 
     def _known(
@@ -74,8 +123,7 @@ class Parser:
         if replied is None:
             return Known(symbol=profile.default_symbol), ()
         source = without_struck(replied)
-        facts = self._finder.find(source)
-        opens = read_opens(facts, self._bands, Known(symbol=profile.default_symbol), source)
+        facts, opens = self._facts_of(source, Known(symbol=profile.default_symbol))
         signals = tuple(opens.signals)
         if signals:
             return known_from(signals[0]), signals
@@ -85,7 +133,22 @@ class Parser:
 
     def _facts_of(self, source: str, known: Known) -> tuple[Facts, Opens]:
         facts = self._finder.find(source)
+        if self._rules:
+            around = Surroundings(finder=self._finder, bands=self._bands, known=known)
+            by_rule = opens_by_rule(self._rules, facts, around, offsets(source))
+            if by_rule is not None:
+                return facts, by_rule
         return facts, read_opens(facts, self._bands, known, source)
+
+    def _follow_ups(self, facts: Facts, known: Known, source: str) -> FollowUps:
+        if self._rules:
+            around = Surroundings(finder=self._finder, bands=self._bands, known=known)
+            by_rule = follow_up_by_rule(self._rules, facts, around, offsets(source))
+            if by_rule is not None:
+                found = FollowUps()
+                found.readings.append(by_rule)
+                return found
+        return read_follow_ups(facts, self._bands, known, source)
 
     def _read(
         self,
@@ -100,7 +163,7 @@ class Parser:
                 ref = SignalRef(channel=replied.channel, message=replied.message)
                 return as_reply(tuple(opens.signals), parents, ref)
             return Parsed(readings=tuple(opens.signals))
-        follow_ups = read_follow_ups(facts, self._bands, known, source)
+        follow_ups = self._follow_ups(facts, known, source)
         if opens.veto or (
             facts.roles & {"buy", "sell"} and not known.is_reply and not facts.roles & VERBS
         ):
@@ -110,10 +173,16 @@ class Parser:
                 for reading in follow_ups.readings
                 if isinstance(reading, Report) or not isinstance(reading.action, LEVEL_ACTIONS)
             ]
-        return self._not_open(opens, follow_ups, known)
+        return self._not_open(facts, opens, follow_ups, known)
 
-    def _not_open(self, opens: Opens, follow_ups: FollowUps, known: Known) -> ParseResult:
-        readings = follow_ups.readings
+    def _not_open(
+        self, facts: Facts, opens: Opens, follow_ups: FollowUps, known: Known
+    ) -> ParseResult:
+        stops = {known.stop} if known.stop is not None else set()
+        targets = {price for price in known.targets if price is not None}
+        readings = [one for one in follow_ups.readings if not _restates(one, stops, targets)]
+        if follow_ups.readings and not readings:
+            return NotASignal(reasons=(Reason.REPEAT_OF_REPLIED,))
         if readings:
             if follow_ups.has_action and opens.doubts & {Doubt.TWO_SIDES, Doubt.TWO_SYMBOLS}:
                 return Ambiguous(reasons=tuple(sorted(opens.doubts)), candidates=tuple(readings))
@@ -128,11 +197,11 @@ class Parser:
         if opens.doubts:
             return Ambiguous(reasons=tuple(sorted(opens.doubts)))
         reasons = opens.reasons | follow_ups.reasons
+        if not reasons - {Reason.NO_INSTRUCTION}:
+            reasons = {MOOD_REASONS[mood] for mood in facts.moods}
         return NotASignal(reasons=tuple(sorted(reasons)) or (Reason.NO_INSTRUCTION,))
 
-    def _edited(
-        self, source: str, before: ChannelMessage, known: Known, parents: tuple[Signal, ...]
-    ) -> ParseResult:
+    def _edited(self, source: str, before: ChannelMessage, known: Known) -> ParseResult:
         earlier = without_struck(before)
         facts, opens = self._facts_of(source, known)
         old_facts, old_opens = self._facts_of(earlier, known)
@@ -147,19 +216,15 @@ class Parser:
             return NotASignal(reasons=(Reason.COSMETIC_EDIT,))
         if old_opens.signals:
             known = known_from(old_opens.signals[0])
-        now = read_follow_ups(facts, self._bands, known, source)
-        was = read_follow_ups(old_facts, self._bands, known, earlier)
+        now = self._follow_ups(facts, known, source)
+        was = self._follow_ups(old_facts, known, earlier)
         old = [_meaning(reading) for reading in was.readings]
-        stated = {
-            price
-            for signal in old_opens.signals
-            for price in (signal.stop, *signal.targets)
-            if price is not None
-        }
+        stops = {one.stop for one in old_opens.signals if one.stop is not None}
+        targets = {price for one in old_opens.signals for price in one.targets if price is not None}
         fresh = tuple(
             reading
             for reading in now.readings
-            if _meaning(reading) not in old and not _restates(reading, stated)
+            if _meaning(reading) not in old and not _restates(reading, stops, targets)
         )
         if fresh:
             return Parsed(readings=fresh)
@@ -183,15 +248,36 @@ class Parser:
         )
 
 
-def _restates(reading: Reading, stated: set[Price]) -> bool:
-    """Tell whether an instruction only names levels that the earlier version had already."""
+def _is_ignored(folded: str, profile: ChannelProfile) -> bool:
+    if any(fold(phrase) in folded for phrase in profile.ignore_phrases if phrase):
+        return True
+    return ignores(profile.rules, folded)
+
+
+def _less_sure(result: ParseResult) -> ParseResult:
+    """Lower the confidence: what was struck through may have been meant in part."""
+    if not isinstance(result, Parsed):
+        return result
+    readings = tuple(
+        reading
+        if isinstance(reading, Report)
+        else replace(reading, confidence=max(0, reading.confidence - STRUCK_COST))
+        for reading in result.readings
+    )
+    return Parsed(readings=readings)
+
+
+def _restates(reading: Reading, stops: set[Price], targets: set[Price]) -> bool:
+    """Tell whether an instruction only names levels that the signal has already."""
     if not isinstance(reading, FollowUp):
         return False
     match reading.action:
-        case MoveStop(to=Price() as price) | MoveTarget(price=Price() as price):
-            return price in stated
+        case MoveStop(to=Price() as price):
+            return price in stops
+        case MoveTarget(price=Price() as price):
+            return price in targets
         case SetTargets(prices=prices):
-            return all(price in stated for price in prices)
+            return all(price in targets for price in prices)
         case _:
             return False
 
@@ -212,6 +298,7 @@ def known_from(signal: Signal) -> Known:
         anchors=anchors,
         is_reply=True,
         targets=signal.targets,
+        stop=signal.stop,
     )
 
 

@@ -18,7 +18,9 @@ from signalfleet.domain.signals.model import (
 )
 
 
-def as_reply(signals: tuple[Signal, ...], parents: tuple[Signal, ...], ref: SignalRef) -> ParseResult:
+def as_reply(
+    signals: tuple[Signal, ...], parents: tuple[Signal, ...], ref: SignalRef
+) -> ParseResult:
     """Turn restated levels into changes, repeats into nothing and additions into openings."""
     if not parents:
         return Parsed(readings=signals)

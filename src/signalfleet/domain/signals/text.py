@@ -244,6 +244,9 @@ def tokens(folded: str) -> list[Token]:
 
 
 def _is_moment(piece: str) -> bool:
-    return ":" in piece or "/" in piece or "-" in piece or (
-        piece.count(".") > 1 and _IS_MOMENT.match(piece) is not None
+    return (
+        ":" in piece
+        or "/" in piece
+        or "-" in piece
+        or (piece.count(".") > 1 and _IS_MOMENT.match(piece) is not None)
     )

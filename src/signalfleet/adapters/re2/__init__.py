@@ -1,0 +1,1 @@
+"""Users' patterns on RE2: linear time, bounded memory, no lookaround, no back-references."""

@@ -1,0 +1,1 @@
+"""Fuzzing of the parser; `python -m tools.fuzz` says how."""
