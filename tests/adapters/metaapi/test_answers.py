@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.metaapi_rig import DONE, error
+from kit.metaapi_rig import DONE, TOO_MANY, error
 from signalfleet.adapters.metaapi.answers import (
     Answer,
     credits_left,
@@ -22,14 +22,14 @@ from signalfleet.ports.errors import RefusedError, SignInRequiredError, Temporar
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
 ACCEPTED = {0, 10008, 10009, 10010, 10025}
-AGAIN = {10004, 10020, 10021, -6, 10024}
+AGAIN = {10004, 10020, 10021, -6, -10, 10024}
 REJECTED = {
     *(10013, 10014, 10015, 10016, 10022, 10030, 10035, 10038, -9, -4),
     *(10006, 10017, 10018, 10019, 10026, 10027, 10028, 10029, 10032, 10033, 10034),
     *(10040, 10041, 10042, 10043, 10044, 10045, 10046, 133, -8),
 }
 ALREADY_SO = {4753, 4754, 10036, 10039}
-UNKNOWN = {10007, 10011, 10012, 10023, 10031, -7, -5, -1, 128}
+UNKNOWN = {10007, 10011, 10012, 10023, 10031, -7, -5, -1, -11, 128}
 
 
 def judge(number: object, name: object = None, *, entry: bool = True, status: int = 200) -> Outcome:
@@ -237,3 +237,21 @@ def test_any_answer_gets_a_verdict(
     except (TemporaryError, RefusedError, SignInRequiredError):
         assert not 200 <= status < 300
     credits_left(answer)
+
+
+def test_the_documented_answer_with_ids_as_numbers_is_read() -> None:
+    """Example of metaapi.cloud/docs/client/models/metatraderTradeResponse."""
+    body = DONE | {"orderId": 47138322, "positionId": 46648037}
+    outcome = trade_outcome(Answer(status=200, payload=body), entry=True, now=NOW)
+    assert outcome == Accepted(
+        code="TRADE_RETCODE_DONE", order_id="47138322", position_id="46648037"
+    )
+
+
+def test_the_documented_refusal_for_credits_waits_for_the_stated_time() -> None:
+    now = datetime(2022, 5, 31, 9, 0, 50, tzinfo=UTC)
+    answer = Answer(status=429, payload=TOO_MANY)
+    outcome = trade_outcome(answer, entry=True, now=now)
+    assert isinstance(outcome, Rejected)
+    assert outcome.retry_at == datetime(2022, 5, 31, 9, 0, 52, 361_000, tzinfo=UTC)
+    assert credits_left(answer) == 0

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from kit.metaapi_rig import SPECIFICATION
 from signalfleet.adapters.metaapi import json_text, mapping
-from signalfleet.adapters.metaapi.bodies import trade_body
+from signalfleet.adapters.metaapi.bodies import margin_body, trade_body
+from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import ClientId
 from signalfleet.domain.instruments.model import Instrument, Side
 from signalfleet.domain.money import Lots, Price
@@ -23,7 +24,10 @@ from signalfleet.domain.trading.orders import (
     ModifyPosition,
     OpenOrder,
     ReducePosition,
+    StopStep,
+    TrailingStop,
 )
+from signalfleet.ports.broker import MarginQuestion
 from signalfleet.ports.errors import NotSentError
 
 CLIENT_ID = ClientId("S165_EJIQROFJUNEUDZLA_E0")
@@ -132,6 +136,37 @@ SPECIFICATION_OF_GTC = {
 )
 def test_each_other_order_has_its_own_body(order: BrokerOrder, body: dict[str, object]) -> None:
     assert trade_body(order, GBPUSD) == body
+
+
+def test_a_trailing_stop_is_written_as_metaapi_documents_it() -> None:
+    """Fields and units: metaapi.cloud/docs/client/models/trailingStopLoss."""
+    step = StopStep(reached=Price.of("1.27"), stop_loss=Price.of("1.26"))
+    trailing = TrailingStop(distance=Decimal("0.005"), steps=(step,))
+    order = ModifyPosition(
+        position_id="46", stop_loss=Price.of("1.2"), take_profit=None, trailing=trailing
+    )
+    assert written(order) == (
+        '{"actionType":"POSITION_MODIFY","positionId":"46","stopLoss":1.20000,'
+        '"trailingStopLoss":{"distance":{"distance":0.005,"units":"RELATIVE_PRICE"},'
+        '"threshold":{"thresholds":[{"threshold":1.27000,"stopLoss":1.26000}],'
+        '"units":"ABSOLUTE_PRICE"}}}'
+    )
+
+
+@pytest.mark.parametrize("distance", [None, Decimal(0), Decimal(-1), Decimal("NaN")])
+def test_a_trailing_stop_that_trails_nothing_is_refused(distance: Decimal | None) -> None:
+    with pytest.raises(DomainError):
+        TrailingStop(distance=distance)
+
+
+def test_a_question_for_margin_is_written_as_metaapi_documents_it() -> None:
+    """Fields: metaapi.cloud/docs/client/restApi/api/calculateMargin."""
+    question = MarginQuestion(
+        symbol="GBPUSD", side=Side.SELL, lots=Lots.of("0.1"), price=Price.of("1.1")
+    )
+    assert json_text.encode(margin_body(question)) == (
+        '{"symbol":"GBPUSD","type":"ORDER_TYPE_SELL","volume":0.1,"openPrice":1.1}'
+    )
 
 
 def test_prices_are_rounded_to_the_symbols_digits_and_written_without_noise() -> None:

@@ -21,12 +21,11 @@ from kit.metaapi_rig import (
     TOKEN,
     A,
     Rig,
+    another,
     error,
 )
 from kit.raw_http import answer, hang, reset
-from kit.wall_clock import WallClock
 from signalfleet.adapters.metaapi import limits
-from signalfleet.adapters.metaapi.broker import MetaApiBroker
 from signalfleet.adapters.metaapi.urls import MetaApiUrls
 from signalfleet.domain.money import Price
 from signalfleet.domain.trading.orders import ModifyPosition
@@ -37,28 +36,8 @@ from signalfleet.ports.errors import (
     SignInRequiredError,
     TemporaryError,
 )
-from signalfleet.ports.secrets import Secret
 
 pytestmark = pytest.mark.loopback
-
-
-def another(
-    rig: Rig, account_id: str = "b", token: str = "another", urls: MetaApiUrls | None = None
-) -> MetaApiBroker:
-    return MetaApiBroker(
-        rig.client,
-        account_id=account_id,
-        token=Secret(token),
-        region="new-york",
-        urls=urls
-        or MetaApiUrls(
-            provisioning=f"{rig.stub.url}/prov",
-            client=f"{rig.stub.url}/client/{{region}}",
-            public_only=False,
-        ),
-        clock=WallClock(),
-        metrics=rig.metrics,
-    )
 
 
 def read_paths(rig: Rig) -> list[str]:
@@ -79,6 +58,7 @@ async def test_a_full_look_reads_everything_in_the_order_that_proves_most(rig: R
         "/history-deals",
         "/account-information",
         "",
+        "/credits",
     ]
 
 
@@ -95,7 +75,7 @@ async def test_a_light_look_has_no_history(rig: Rig) -> None:
     snapshot = await rig.broker.snapshot(SINCE, full=False)
     assert snapshot.complete
     assert not snapshot.full
-    assert read_paths(rig) == ["", "/positions", "/orders"]
+    assert read_paths(rig) == ["", "/positions", "/orders", "/credits"]
 
 
 async def test_the_state_is_asked_for_once_in_ten_seconds(rig: Rig) -> None:

@@ -1,5 +1,6 @@
 """What every broker adapter promises for every command, whoever executes it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -21,6 +22,7 @@ from signalfleet.domain.trading.orders import (
 )
 from signalfleet.domain.trading.outcomes import Accepted, Rejected
 from signalfleet.domain.trading.reports import Snapshot
+from signalfleet.ports.broker import MarginQuestion
 from signalfleet.ports.errors import NotSentError, RefusedError
 
 pytestmark = pytest.mark.loopback
@@ -297,3 +299,43 @@ async def test_two_orders_make_two_positions(house: House) -> None:
         (Side.BUY, Lots.of("0.10")),
         (Side.SELL, Lots.of("0.30")),
     }
+
+
+async def test_the_margin_of_a_position_is_told_before_it_is_opened(house: House) -> None:
+    question = MarginQuestion(symbol="EURUSD", side=Side.BUY, lots=Lots.of("0.20"), price=at(0))
+    margin = await house.broker.margin(question)
+    assert margin is not None
+    assert Decimal(219) < margin < Decimal(222)
+
+
+async def test_an_urgent_look_shows_what_another_look_shows(house: House) -> None:
+    await done(house, an_entry())
+    since = house.clock.now() - timedelta(hours=1)
+    urgent = await house.broker.snapshot(since, full=True, urgent=True)
+    assert urgent.positions == (await look(house)).positions
+    assert urgent.complete
+
+
+async def test_with_nothing_short_looks_need_no_pause(house: House) -> None:
+    assert house.broker.look_pause == timedelta(0)
+
+
+async def test_a_pending_order_that_was_not_filled_in_time_expires(house: House) -> None:
+    expires_at = house.clock.now() + timedelta(seconds=60)
+    order = an_entry(OrderKind.LIMIT, price=at(-30))
+    await done(house, replace(order, expires_at=expires_at))
+    house.pass_time(90)
+    house.pass_time(3)
+    snapshot = await look(house)
+    assert snapshot.orders == ()
+    assert [order.state for order in snapshot.history_orders] == ["expired"]
+
+
+async def test_a_gate_that_fails_by_itself_stops_the_order(house: House) -> None:
+    def gate() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(NotSentError) as caught:
+        await house.broker.submit(an_entry(), gate)
+    assert caught.value.reason == "gate_failed"
+    assert house.executed() == 0

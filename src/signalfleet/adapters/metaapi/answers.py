@@ -13,6 +13,7 @@ from signalfleet.adapters.metaapi.errors import (
     GATEWAY_TIMEOUT,
     NUMBERS,
     REFUSING_STATUSES,
+    SERVER_ERRORS,
     TOKEN_STATUSES,
     TOO_MANY,
     Verdict,
@@ -137,6 +138,13 @@ def _opaque(value: object) -> str | None:
     return str(value) if isinstance(value, str | int) else None
 
 
+def is_service_failure(answer: Answer) -> bool:
+    """Tell whether the service itself failed; a 504 of MetaApi's own speaks of one account only."""
+    if answer.status == GATEWAY_TIMEOUT and error_body(answer) is not None:
+        return False
+    return answer.status >= SERVER_ERRORS
+
+
 def read_payload(answer: Answer, now: datetime) -> object:
     """Return a read's payload, or raise what to do about it."""
     if answer.status in _OK:
@@ -173,13 +181,19 @@ def retry_delay(answer: Answer, now: datetime) -> timedelta:
 
 def credits_left(answer: Answer) -> float | None:
     """Return the share of credits left that a 429 states, None if it states none."""
-    body = error_body(answer)
-    if body is None or body.metadata is None:
+    metadata = refusal(answer)
+    if metadata is None:
         return None
-    total, available = body.metadata.get("total"), body.metadata.get("available")
+    total, available = metadata.get("total"), metadata.get("available")
     if not isinstance(total, int | Decimal) or not isinstance(available, int | Decimal):
         return None
     return float(available / total) if total > 0 else None
+
+
+def refusal(answer: Answer) -> dict[str, object] | None:
+    """Return what a 429 says of the limit that was hit."""
+    body = error_body(answer)
+    return body.metadata if body is not None else None
 
 
 def _moment(text: str) -> datetime | None:

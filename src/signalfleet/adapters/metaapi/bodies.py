@@ -17,7 +17,9 @@ from signalfleet.domain.trading.orders import (
     ModifyPosition,
     OpenOrder,
     ReducePosition,
+    TrailingStop,
 )
+from signalfleet.ports.broker import MarginQuestion
 from signalfleet.ports.errors import NotSentError
 
 _CLIENT_ID: Final = re.compile(r"[A-Za-z0-9]{1,10}_[A-Za-z0-9]{1,20}_[A-Za-z0-9]{1,10}")
@@ -58,6 +60,37 @@ def trade_body(order: BrokerOrder, instrument: Instrument | None) -> Body:
             assert_never(order)
 
 
+def margin_body(question: MarginQuestion) -> Body:
+    return {
+        "symbol": question.symbol,
+        "type": f"ORDER_TYPE_{question.side.name}",
+        "volume": question.lots.value,
+        "openPrice": question.price.value,
+    }
+
+
+def trailing_body(trailing: TrailingStop, instrument: Instrument | None) -> Body:
+    """Write a stop that MetaApi moves by itself; of two the one closer to the price counts.
+
+    metaapi.cloud/docs/client/models/trailingStopLoss; it runs only while the account is deployed.
+    """
+    body: Body = {}
+    if trailing.distance is not None:
+        body["distance"] = {"distance": trailing.distance, "units": "RELATIVE_PRICE"}
+    if trailing.steps:
+        body["threshold"] = {
+            "thresholds": [
+                {
+                    "threshold": _price(step.reached, instrument),
+                    "stopLoss": _price(step.stop_loss, instrument),
+                }
+                for step in trailing.steps
+            ],
+            "units": "ABSOLUTE_PRICE",
+        }
+    return body
+
+
 def _open(order: OpenOrder, instrument: Instrument | None) -> Body:
     action = f"ORDER_TYPE_{order.side.name}"
     body: Body = {}
@@ -89,6 +122,8 @@ def _levels(order: OpenOrder | ModifyPosition | ModifyOrder, instrument: Instrum
         levels["stopLoss"] = _price(order.stop_loss, instrument)
     if order.take_profit is not None:
         levels["takeProfit"] = _price(order.take_profit, instrument)
+    if not isinstance(order, ModifyOrder) and order.trailing is not None:
+        levels["trailingStopLoss"] = trailing_body(order.trailing, instrument)
     return levels
 
 

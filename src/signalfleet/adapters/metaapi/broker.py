@@ -1,7 +1,8 @@
 """The broker port for one account at MetaApi."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -9,10 +10,11 @@ import structlog
 
 from signalfleet.adapters.metaapi import json_text, limits, mapping
 from signalfleet.adapters.metaapi.answers import Answer, trade_outcome
-from signalfleet.adapters.metaapi.bodies import trade_body
+from signalfleet.adapters.metaapi.bodies import margin_body, trade_body
 from signalfleet.adapters.metaapi.client import MetaApiClient, TradeAnswer
 from signalfleet.adapters.metaapi.errors import NUMBERS
 from signalfleet.adapters.metaapi.fields import UnreadableError
+from signalfleet.adapters.metaapi.lanes import Lane
 from signalfleet.adapters.metaapi.look import Look
 from signalfleet.adapters.metaapi.route import AccountRoute
 from signalfleet.adapters.metaapi.urls import MetaApiUrls
@@ -25,7 +27,7 @@ from signalfleet.domain.trading.orders import (
 )
 from signalfleet.domain.trading.outcomes import Outcome, Rejected
 from signalfleet.domain.trading.reports import AccountFacts, Snapshot
-from signalfleet.ports.broker import Gate
+from signalfleet.ports.broker import Gate, MarginQuestion
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import NotSentError, PortError, RefusedError, TemporaryError
 from signalfleet.ports.metrics import Metrics
@@ -80,17 +82,28 @@ class MetaApiBroker:
 
     async def _send(self, order: BrokerOrder, gate: Gate) -> TradeAnswer:
         body = json_text.encode(trade_body(order, self._instrument_of(order)))
-        try:
-            target = await self._route.trade_target()
-        except PortError as e:
-            raise NotSentError(f"no way to MetaApi: {e}", reason="no_route") from e
+        # The port has no lane: what opens is an entry, all else takes risk away.
+        lane = Lane.ENTRY if isinstance(order, OpenOrder) else Lane.PROTECTIVE
         late = self._late
 
         def hand_over(answer: TradeAnswer) -> None:
             if late is not None:
                 late(order, self._judge(order, answer))
 
-        return await self._client.trade(target, body, gate, hand_over)
+        permits = self._route.permits
+        await permits.acquire(lane)
+        try:
+            try:
+                target = await self._route.trade_target(lane)
+            except NotSentError:
+                raise
+            except PortError as e:
+                raise NotSentError(f"no way to MetaApi: {e}", reason="no_route") from e
+            answer = await self._client.trade(target, body, gate, hand_over)
+        finally:
+            permits.release(lane)
+        self._route.traded(answer if isinstance(answer, Answer) else None)
+        return answer
 
     def _judge(self, order: BrokerOrder, answer: TradeAnswer) -> Outcome:
         if not isinstance(answer, Answer):
@@ -115,8 +128,12 @@ class MetaApiBroker:
             return None
         return self._client.instruments.peek((self._server, symbol))
 
-    async def snapshot(self, since: datetime, *, full: bool) -> Snapshot:
-        look = Look(self._route, self._clock)
+    @property
+    def look_pause(self) -> timedelta:
+        return self._route.look_pause
+
+    async def snapshot(self, since: datetime, *, full: bool, urgent: bool = False) -> Snapshot:
+        look = Look(self._route, self._clock, Lane.PROTECTIVE if urgent else Lane.LOOK)
         snapshot = await look.take(since, full=full)
         seen = {p.position_id: p.symbol for p in snapshot.positions}
         seen |= {o.order_id: o.symbol for o in snapshot.orders}
@@ -140,7 +157,9 @@ class MetaApiBroker:
     async def symbols(self) -> frozenset[str]:
         now = self._clock.monotonic()
         if self._symbols is None or now - self._symbols[0] > limits.SYMBOLS_AGE_S:
-            payload = await self._route.read("/symbols")
+            payload = await self._route.read(
+                "/symbols", lane=Lane.ENTRY, cost=limits.SYMBOLS_CREDITS
+            )
             if not isinstance(payload, list):
                 raise TemporaryError("MetaApi's list of symbols is unreadable")
             names = frozenset(name for name in payload if isinstance(name, str) and name)
@@ -149,7 +168,8 @@ class MetaApiBroker:
 
     async def instrument(self, symbol: str) -> Instrument:
         async def fetch() -> Instrument:
-            payload = await self._route.read(f"/symbols/{quote(symbol, safe='')}/specification")
+            path = f"/symbols/{quote(symbol, safe='')}/specification"
+            payload = await self._route.read(path, lane=Lane.ENTRY)
             try:
                 return mapping.instrument(payload)
             except UnreadableError as e:
@@ -161,7 +181,7 @@ class MetaApiBroker:
     async def quote(self, symbol: str) -> Quote:
         async def fetch() -> Quote:
             path = f"/symbols/{quote(symbol, safe='')}/current-price"
-            payload = await self._route.read(path, keepSubscription="false")
+            payload = await self._route.read(path, lane=Lane.ENTRY, keepSubscription="false")
             try:
                 return mapping.quote(payload)
             except UnreadableError as e:
@@ -171,6 +191,14 @@ class MetaApiBroker:
         # Tick values are in the account's currency: without it the price is nobody else's.
         owner = self._currency or self._account_id
         return await self._client.quotes.get((server, symbol, owner), fetch)
+
+    async def margin(self, question: MarginQuestion) -> Decimal | None:
+        body = json_text.encode(margin_body(question))
+        payload = await self._route.read("/calculate-margin", lane=Lane.ENTRY, body=body)
+        try:
+            return mapping.margin(payload)
+        except UnreadableError as e:
+            raise TemporaryError(f"MetaApi's margin is unreadable: {e}") from e
 
     async def _server_name(self) -> str:
         if self._server is None:

@@ -4,18 +4,23 @@ The only file that knows the HTTP library.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
-from types import SimpleNamespace, TracebackType
-from typing import Final, Self, TypeAlias
+from functools import lru_cache
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self, TypeAlias, cast
 
 import aiohttp
 import structlog
 from yarl import URL
 
 from signalfleet.adapters.metaapi import json_text, limits
-from signalfleet.adapters.metaapi.answers import Answer
+from signalfleet.adapters.metaapi.answers import Answer, is_service_failure
 from signalfleet.adapters.metaapi.cache import SharedCache
+from signalfleet.adapters.metaapi.circuit import RegionCircuit
+from signalfleet.adapters.metaapi.credits import CreditBook
+from signalfleet.adapters.metaapi.lanes import Lane, Permits
 from signalfleet.domain.instruments.model import Instrument, Quote
 from signalfleet.domain.trading.outcomes import Unknown
 from signalfleet.ports.broker import Gate
@@ -24,9 +29,14 @@ from signalfleet.ports.errors import NotSentError, TemporaryError
 from signalfleet.ports.metrics import Metrics
 from signalfleet.ports.secrets import Secret
 
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+
 log = structlog.get_logger()
 
 TradeAnswer: TypeAlias = Answer | Unknown
+
+_NO_CONTENT: Final = 204
 
 # The first class that fits counts.
 _NOT_SENT: Final[tuple[tuple[type[BaseException], str], ...]] = (
@@ -54,15 +64,23 @@ class Target:
     token: Secret
     region: str
     kind: str = "read"
+    lane: Lane = Lane.LOOK
 
 
 class _Call:
     """One order on its way. `sent` turns True directly before its first byte is written."""
 
-    __slots__ = ("_gate", "sent")
+    __slots__ = ("_gate", "done", "late", "sent")
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        done: "asyncio.Future[TradeAnswer | NotSentError]",
+        late: Callable[[TradeAnswer], None] | None,
+    ) -> None:
         self._gate = gate
+        self.done = done
+        self.late = late
         self.sent = False
 
     def check(self) -> None:
@@ -73,6 +91,24 @@ class _Call:
         except Exception as e:
             log.exception("order_gate_failed")
             raise NotSentError("the last check itself failed", reason="gate_failed") from e
+
+
+_SENDING: ContextVar[_Call | None] = ContextVar("metaapi_sending", default=None)
+"""The order that the present task sends; a read's task has none."""
+
+
+class _GatedRequest(aiohttp.ClientRequest):
+    """Runs an order's gate on its open connection, directly before its first byte is written.
+
+    The library's tracing has a hook at the same place, but takes as long as all of the adapter.
+    """
+
+    async def send(self, conn: "Connection") -> aiohttp.ClientResponse:
+        call = _SENDING.get()
+        if call is not None:
+            call.check()
+            call.sent = True
+        return await super().send(conn)
 
 
 class MetaApiClient:
@@ -94,8 +130,11 @@ class MetaApiClient:
             self._headers["client-id"] = client_name
         self._session: aiohttp.ClientSession | None = None
         self._tasks = asyncio.TaskGroup()
-        self._calls: set[asyncio.Task[TradeAnswer | NotSentError]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._permits = Permits(limits.CALLS, limits.ENTRY_CALLS)
+        self._regions: dict[str, RegionCircuit] = {}
+        self.credits = CreditBook()
         self.instruments: SharedCache[tuple[str, str], Instrument] = SharedCache(
             clock, limits.INSTRUMENT_AGE_S
         )
@@ -114,7 +153,7 @@ class MetaApiClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             headers=self._headers,
-            trace_configs=[_gate_hooks()],
+            request_class=_GatedRequest,
         )
         await self._tasks.__aenter__()
         return self
@@ -137,19 +176,41 @@ class MetaApiClient:
             if self._session is not None:
                 await self._session.close()
 
+    def is_region_failing(self, region: str) -> bool:
+        """Tell whether so many calls to a region fail that entries had better not be sent."""
+        circuit = self._regions.get(region)
+        return circuit is not None and circuit.is_open(self._clock.monotonic())
+
     async def get(self, target: Target) -> Answer:
         """Read once; TemporaryError when no whole answer came."""
+        return await self.ask("GET", target)
+
+    async def ask(
+        self,
+        method: str,
+        target: Target,
+        *,
+        body: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        total_s: float | None = None,
+    ) -> Answer:
+        """Ask once for something that is no order; TemporaryError when no whole answer came."""
+        if self._closing:
+            raise TemporaryError("the process is stopping")
+        limit_s = limits.READ_S if total_s is None else total_s
+        await self._permits.acquire(target.lane)
         begun = self._clock.monotonic()
         try:
-            answer = await self._send("GET", target, limits.READ_S)
+            answer = await self._send(method, target, limit_s, body=body, headers=headers)
         except (aiohttp.ClientError, OSError) as e:
             word = _word(e, _LOST, "transport")
-            self._count(target, word)
+            self._count(target, word, failed=True)
             # Not chained: the library's errors may hold the request's headers.
             raise TemporaryError(f"MetaApi did not answer: {word}") from None
         finally:
+            self._permits.release(target.lane)
             self._observe(target, begun)
-        self._count(target, str(answer.status))
+        self._count(target, str(answer.status), failed=is_service_failure(answer))
         return answer
 
     async def trade(
@@ -166,27 +227,42 @@ class MetaApiClient:
         """
         if self._closing:
             raise NotSentError("the process is stopping", reason="closing")
-        call = _Call(gate)
-        task = self._tasks.create_task(self._post(target, body, call), name="metaapi_trade")
+        call = _Call(gate, asyncio.get_running_loop().create_future(), late)
+        task = self._tasks.create_task(self._run(target, body, call), name="metaapi_trade")
         self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
         try:
-            result = await asyncio.shield(task)
+            result = await call.done
         except asyncio.CancelledError:
-            if not call.sent:
+            # Only the wait ended: the call is a task of its own, and may have ended just now.
+            if call.done.done() and not call.done.cancelled():
+                _hand_over(call.done.result(), late)
+            elif not call.sent:
                 task.cancel()
-            elif late is not None:
-                _hand_over(task, late)
             raise
         if isinstance(result, NotSentError):
             raise result
         return result
 
+    async def _run(self, target: Target, body: str, call: _Call) -> None:
+        _SENDING.set(call)  # In this task's own context.
+        try:
+            result = await self._post(target, body, call)
+        finally:
+            self._calls.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+        if not call.done.done():
+            call.done.set_result(result)
+        else:
+            _hand_over(result, call.late)
+
     async def _post(self, target: Target, body: str, call: _Call) -> TradeAnswer | NotSentError:
         """Return instead of raising: an error in the task group would end everybody's calls."""
         begun = self._clock.monotonic()
         try:
-            answer = await self._send("POST", target, limits.TRADE_S, body=body, call=call)
+            await self._permits.acquire(target.lane)
+            try:
+                answer = await self._send("POST", target, limits.TRADE_S, body=body)
+            finally:
+                self._permits.release(target.lane)
         except NotSentError as e:
             return e
         except asyncio.CancelledError:
@@ -197,16 +273,16 @@ class MetaApiClient:
             return self._failed(target, call, e)
         finally:
             self._observe(target, begun)
-        self._count(target, str(answer.status))
+        self._count(target, str(answer.status), failed=is_service_failure(answer))
         return answer
 
     def _failed(self, target: Target, call: _Call, error: BaseException) -> Unknown | NotSentError:
         if call.sent:
             cause = _word(error, _LOST, "transport")
-            self._count(target, cause)
+            self._count(target, cause, failed=cause != "cancelled")
             return Unknown(cause=cause)
         reason = _word(error, _NOT_SENT, "not_sent")
-        self._count(target, reason)
+        self._count(target, reason, failed=True)
         return NotSentError(f"the order did not leave: {reason}", reason=reason)
 
     async def _send(
@@ -216,7 +292,7 @@ class MetaApiClient:
         total_s: float,
         *,
         body: str | None = None,
-        call: _Call | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         if self._session is None:
             raise RuntimeError("open the client with `async with` first")
@@ -225,13 +301,12 @@ class MetaApiClient:
             method,
             URL(target.url, encoded=True),
             data=None if body is None else body.encode(),
-            headers={"auth-token": token},
+            headers={"auth-token": token, **(headers or {})},
             allow_redirects=False,  # One could carry the token away, or repeat an order.
-            timeout=aiohttp.ClientTimeout(
-                total=total_s, connect=limits.CONNECT_S, ceil_threshold=limits.CEIL_THRESHOLD_S
-            ),
-            trace_request_ctx=call,
+            timeout=_timeout(total_s, limits.CONNECT_S),
         ) as response:
+            if response.status == _NO_CONTENT:
+                return Answer(status=response.status)
             raw = await _read_limited(response)
             retry_after = response.headers.get("Retry-After")
             if raw is None or "json" not in response.content_type:
@@ -243,44 +318,43 @@ class MetaApiClient:
                 return Answer(status=response.status, readable=False, retry_after=retry_after)
             return Answer(status=response.status, payload=payload, retry_after=retry_after)
 
-    def _count(self, target: Target, code: str) -> None:
-        self._metrics.count("signalfleet_metaapi_responses_total", region=target.region, code=code)
+    def _count(self, target: Target, code: str, *, failed: bool) -> None:
+        region = target.region
+        self._metrics.count("signalfleet_metaapi_responses_total", region=region, code=code)
+        if target.kind == "provisioning":
+            return
+        circuit = self._regions.get(region)
+        if circuit is None:
+            circuit = self._regions[region] = RegionCircuit()
+        circuit.count(self._clock.monotonic(), failed=failed)
 
     def _observe(self, target: Target, begun: float) -> None:
         seconds = self._clock.monotonic() - begun
         self._metrics.observe("signalfleet_metaapi_request_seconds", seconds, kind=target.kind)
 
 
-def _gate_hooks() -> aiohttp.TraceConfig:
-    """Run an order's gate on its open connection, and again directly before its first byte."""
+def _hand_over(
+    result: TradeAnswer | NotSentError, late: Callable[[TradeAnswer], None] | None
+) -> None:
+    if late is not None and not isinstance(result, NotSentError):
+        late(result)
 
-    async def on_connection(
-        _session: aiohttp.ClientSession,
-        context: SimpleNamespace,
-        _params: aiohttp.TraceConnectionCreateEndParams | aiohttp.TraceConnectionReuseconnParams,
-    ) -> None:
-        if isinstance(context.trace_request_ctx, _Call):
-            context.trace_request_ctx.check()
 
-    async def on_headers(
-        _session: aiohttp.ClientSession,
-        context: SimpleNamespace,
-        _params: aiohttp.TraceRequestHeadersSentParams,
-    ) -> None:
-        # Called before anything is put into the socket's buffer, in spite of its name.
-        if isinstance(context.trace_request_ctx, _Call):
-            context.trace_request_ctx.check()
-            context.trace_request_ctx.sent = True
-
-    hooks = aiohttp.TraceConfig()
-    hooks.on_connection_create_end.append(on_connection)
-    hooks.on_connection_reuseconn.append(on_connection)
-    hooks.on_request_headers_sent.append(on_headers)
-    return hooks
+@lru_cache(maxsize=16)
+def _timeout(total_s: float, connect_s: float) -> aiohttp.ClientTimeout:
+    # `connect` would also count waiting for the pool, which our permits make needless, and costs a
+    # timer for each call on a kept connection.
+    return aiohttp.ClientTimeout(
+        total=total_s, sock_connect=connect_s, ceil_threshold=limits.CEIL_THRESHOLD_S
+    )
 
 
 async def _read_limited(response: aiohttp.ClientResponse) -> bytes | None:
     """Return the body, None if it is larger than any that we expect."""
+    length = response.content_length
+    is_packed = "Content-Encoding" in response.headers
+    if length is not None and length <= limits.BODY_BYTES and not is_packed:
+        return await response.read()
     parts = bytearray()
     async for part in response.content.iter_any():
         parts += part
@@ -288,19 +362,6 @@ async def _read_limited(response: aiohttp.ClientResponse) -> bytes | None:
             response.close()
             return None
     return bytes(parts)
-
-
-def _hand_over(
-    task: asyncio.Task[TradeAnswer | NotSentError], late: Callable[[TradeAnswer], None]
-) -> None:
-    def ended(task: asyncio.Task[TradeAnswer | NotSentError]) -> None:
-        if task.cancelled():
-            return
-        result = task.result()
-        if not isinstance(result, NotSentError):
-            late(result)
-
-    task.add_done_callback(ended)
 
 
 def _word(

@@ -1,6 +1,7 @@
 """What each of MetaApi's codes proves, as one table.
 
-Sources: documentation of MetatraderTradeResponse, and MetaQuotes' list of trade return codes.
+Sources: metaapi.cloud/docs/client/models/metatraderTradeResponse, and MetaQuotes' own list,
+mql5.com/en/docs/constants/errorswarnings/enum_trade_return_codes.
 """
 
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ _AGAIN = {
     10021: _RETCODE + "PRICE_OFF",
     10024: _RETCODE + "TOO_MANY_REQUESTS",
     -6: "ERR_NO_QUOTES",
+    -10: _RETCODE + "DISCONNECTED_BEFORE_TRADE",  # Documented: it never reached the broker.
 }
 _OUR_REQUEST = {
     10013: _RETCODE + "INVALID",
@@ -85,6 +87,7 @@ _UNKNOWN = {
     -5: "ERR_NOT_SYNCHRONIZED",
     -1: "UNKNOWN",
     128: "ERR_TRADE_TIMEOUT",
+    -11: _RETCODE + "DISCONNECTED_DURING_TRADE",
 }
 
 _GROUPS = (
@@ -108,3 +111,5 @@ REFUSING_STATUSES: Final = frozenset({400, 401, 403, 404, 409})
 TOKEN_STATUSES: Final = frozenset({401, 403})
 TOO_MANY: Final = 429
 GATEWAY_TIMEOUT: Final = 504
+SERVER_ERRORS: Final = 500
+"""From here on the other side failed, whatever was asked."""

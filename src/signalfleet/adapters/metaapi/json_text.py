@@ -2,7 +2,8 @@
 
 import json
 from decimal import Decimal
-from typing import NoReturn
+from json.encoder import encode_basestring_ascii
+from typing import Final, NoReturn
 
 _CHARS = 100
 _MAGNITUDE = 40
@@ -26,12 +27,15 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")
 
 
+_DECODER: Final = json.JSONDecoder(
+    parse_float=_decimal, parse_int=_int, parse_constant=_refuse_constant
+)
+
+
 def parse(raw: bytes) -> object:
-    """Return the value; ValueError for anything that is not strict JSON."""
+    """Return the value; ValueError for anything that is not strict JSON in UTF-8."""
     try:
-        value: object = json.loads(
-            raw, parse_float=_decimal, parse_int=_int, parse_constant=_refuse_constant
-        )
+        value: object = _DECODER.decode(raw.decode())
     except RecursionError as e:
         raise ValueError("nested too deeply") from e
     return value
@@ -40,14 +44,17 @@ def parse(raw: bytes) -> object:
 def encode(value: object) -> str:
     """Return compact JSON; a Decimal is written with the digits that it has."""
     match value:
+        case str():
+            return encode_basestring_ascii(value)
         case Decimal():
             if not value.is_finite():
                 raise ValueError("only finite numbers can be written")
             return f"{value:f}"
         case dict():
-            return "{" + ",".join(f"{json.dumps(k)}:{encode(v)}" for k, v in value.items()) + "}"
+            parts = [f"{encode_basestring_ascii(k)}:{encode(v)}" for k, v in value.items()]
+            return "{" + ",".join(parts) + "}"
         case list() | tuple():
-            return "[" + ",".join(encode(item) for item in value) + "]"
+            return "[" + ",".join([encode(item) for item in value]) + "]"
         case float():
             raise TypeError("a float would bring noise into a price; use Decimal")
         case _:

@@ -8,6 +8,7 @@ import structlog
 
 from signalfleet.adapters.metaapi import limits, mapping
 from signalfleet.adapters.metaapi.fields import Fields, UnreadableError
+from signalfleet.adapters.metaapi.lanes import Lane
 from signalfleet.adapters.metaapi.route import AccountRoute
 from signalfleet.domain.trading.reports import Deal, HistoryOrder, Snapshot
 from signalfleet.ports.clock import Clock
@@ -25,8 +26,9 @@ class Look:
     proves something even then.
     """
 
-    def __init__(self, route: AccountRoute, clock: Clock) -> None:
+    def __init__(self, route: AccountRoute, clock: Clock, lane: Lane) -> None:
         self._route = route
+        self._lane = lane
         self._clock = clock
         self._complete = True
         self._answered = 0
@@ -55,6 +57,8 @@ class Look:
             await self._require_connected(max_age_s=-1)  # Past the cache.
         if self._route.region != region:
             self._spoil("region", "moved")
+        if self._lane is not Lane.PROTECTIVE:
+            await self._route.refresh_credits()
         return Snapshot(
             positions=positions,
             orders=orders,
@@ -78,7 +82,9 @@ class Look:
 
     async def _list(self, what: str, one: Callable[[Fields], T | None]) -> tuple[T, ...]:
         try:
-            payload = await self._route.read(f"/{what}", refreshTerminalState="true")
+            payload = await self._route.read(
+                f"/{what}", lane=self._lane, refreshTerminalState="true"
+            )
             rows = mapping.rows_of(payload, what)
         except (TemporaryError, RefusedError, UnreadableError) as e:
             self._failed(what, e)
@@ -96,7 +102,9 @@ class Look:
         facts: tuple[T, ...] = ()
         for page in range(limits.MAX_PAGES):
             try:
-                payload = await self._route.history(what, since, until, page * limits.PAGE)
+                payload = await self._route.history(
+                    what, since, until, page * limits.PAGE, self._lane
+                )
                 rows = mapping.rows_of(payload, wrapper)
             except (TemporaryError, RefusedError, UnreadableError) as e:
                 self._failed(what, e)
@@ -109,7 +117,9 @@ class Look:
 
     async def _account_information(self) -> None:
         try:
-            await self._route.read("/account-information", refreshTerminalState="true")
+            await self._route.read(
+                "/account-information", lane=self._lane, refreshTerminalState="true"
+            )
         except (TemporaryError, RefusedError) as e:
             self._failed("account", e)
 

@@ -251,6 +251,12 @@ def instrument(payload: object) -> Instrument:
     )
 
 
+def margin(payload: object) -> Decimal | None:
+    """Return the margin; MetaApi leaves it out when it cannot tell."""
+    fields = Fields(payload)
+    return fields.number("margin") if fields.has("margin") else None
+
+
 def quote(payload: object) -> Quote:
     fields = Fields(payload)
     return Quote(

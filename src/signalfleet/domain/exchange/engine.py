@@ -73,6 +73,19 @@ class Exchange:
         self.deposit(account, balance, now)
         return book
 
+    def adopt(self, book: Book) -> None:
+        """Take over a book that was kept elsewhere, and watch what is open in it."""
+        if book.account in self._books:
+            raise DomainError(f"account {book.account} exists already")
+        book.observe = self._observe
+        self._books[book.account] = book
+        for held in book.positions.values():
+            self._triggers.watch_position(book.account, held)
+        for order in book.orders.values():
+            self._triggers.watch_order(book.account, order)
+            if order.expires_at is not None:
+                heapq.heappush(self._expiries, (order.expires_at, order.ticket, book.account))
+
     def book(self, account: AccountId) -> Book:
         """Return the books of an account; KeyError for one that was never opened."""
         return self._books[account]
