@@ -74,6 +74,7 @@ class SimMessage:
     ttl_s: int | None = None
     service: str | None = None
     to_user: int | None = None
+    garbled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,7 @@ class SimChannel:
         self.topics: dict[int, str] = {}
         self.last_id = 0
         self.version = 0
+        self.migrated_to: SimChannel | None = None
         if self.has_own_pts:
             self.last_id = 1
             self._keep(SimMessage(message_id=1, date=created_at, service="created"))
@@ -286,6 +288,10 @@ class SimChannel:
             del self.order[bisect_left(self.order, message_id)]
         if gone:
             self._happened(EventKind.DELETE, gone, readers)
+
+    def garble(self, message_id: int) -> None:
+        """Make a message one of a kind that no client knows yet; nobody is told."""
+        self.messages[message_id] = replace(self.require(message_id), garbled=True)
 
     def require(self, message_id: int) -> SimMessage:
         """Return the message as it stands now."""

@@ -24,6 +24,8 @@ RPC_RESULT: Final = 0xF35C6D01
 GZIP_PACKED: Final = 0x3072CFA1
 MSG_CONTAINER: Final = 0x73F1F8DC
 GZIP_OVER_BYTES: Final = 1024
+UNREADABLE: Final = struct.pack("<I", 0xDEADBEEF)
+"""An object of a type that no client knows."""
 
 
 class MalformedError(Exception):
@@ -92,12 +94,24 @@ def gunzip(body: bytes) -> bytes:
         raise MalformedError("gzip_packed does not unpack") from error
 
 
-def rpc_result(request_msg_id: int, answer: bytes) -> bytes:
-    """Wrap an encoded answer for its request, packed when that is worth it."""
-    if len(answer) > GZIP_OVER_BYTES:
-        packed = struct.pack("<I", GZIP_PACKED) + tl_bytes(gzip.compress(answer, 1))
-        answer = min(packed, answer, key=len)
+def pack(body: bytes) -> bytes:
+    """Return the object as a `gzip_packed`."""
+    return struct.pack("<I", GZIP_PACKED) + tl_bytes(gzip.compress(body, 1))
+
+
+def rpc_result(request_msg_id: int, answer: bytes, gzip_over_bytes: int = GZIP_OVER_BYTES) -> bytes:
+    """Wrap an encoded answer for its request, packed when it is long."""
+    if len(answer) > gzip_over_bytes:
+        answer = pack(answer)
     return struct.pack("<Iq", RPC_RESULT, request_msg_id) + answer
+
+
+def container(messages: list[tuple[int, int, bytes]]) -> bytes:
+    """Put messages, given as (msg_id, seq_no, body), into one."""
+    inner = b"".join(
+        struct.pack("<qii", msg_id, seq_no, len(body)) + body for msg_id, seq_no, body in messages
+    )
+    return struct.pack("<Ii", MSG_CONTAINER, len(messages)) + inner
 
 
 def split_container(body: bytes) -> list[tuple[int, int, bytes]]:

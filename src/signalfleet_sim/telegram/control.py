@@ -166,7 +166,10 @@ class Control:
     async def violations(self, request: web.Request) -> Reply:
         """List the breaches of good behaviour."""
         del request
-        return {"violations": [asdict(violation) for violation in self._world.violations]}
+        return {
+            "violations": [asdict(violation) for violation in self._world.violations],
+            "connects": self._world.journal.connects,
+        }
 
     async def calls(self, request: web.Request) -> Reply:
         """List the newest calls of a user, or those made before signing in."""

@@ -8,7 +8,8 @@ from signalfleet_sim.telegram.control_body import Body
 from signalfleet_sim.telegram.control_directory import Directory
 from signalfleet_sim.telegram.errors import CityError
 from signalfleet_sim.telegram.faults import TransportForm
-from signalfleet_sim.telegram.world import World
+from signalfleet_sim.telegram.habits import Habits
+from signalfleet_sim.telegram.world import SecondConnection, World
 
 
 class FaultSwitches:
@@ -124,8 +125,34 @@ class FaultSwitches:
 
     def duplicate(self, body: Body) -> None:
         """Kill the keys of a user."""
+        is_cut = body.take("cut", bool, default=False)
         for session in self._find.sessions(body):
             session.duplicate()
+            if is_cut:
+                session.cut_all()
+
+    def second_connection(self, body: Body) -> None:
+        """Say what becomes of a key that is used by two connections at once."""
+        policy: Any = body.choice("policy", SecondConnection, "kill_key")
+        self._world.second_connection = policy
+
+    def server_session_lost(self, body: Body) -> None:
+        """Forget the sessions' state, so that new_session_created comes again."""
+        for session in self._find.sessions(body):
+            self._world.faults.server_session_lost(session)
+
+    def unknown_object(self, body: Body) -> None:
+        """Send the next updates as objects that no client can read."""
+        self._world.faults.unknown_object(body.take("times", int, 1))
+
+    def connects(self, body: Body) -> None:
+        """Set how many connects a second one address may make before it is a violation."""
+        self._world.journal.connects_per_s = body.take("per_s", float)
+
+    def habits(self, body: Body) -> None:
+        """Behave like another server, or again like the plainest."""
+        is_other = body.take("other", bool, default=True)
+        self._world.habits = Habits.other() if is_other else Habits()
 
     def clear(self, body: Body) -> None:
         """Turn everything off."""
@@ -148,5 +175,10 @@ FAULTS: Final[Mapping[str, Callable[[FaultSwitches, Body], None]]] = {
     "revoke": FaultSwitches.revoke,
     "forget": FaultSwitches.forget,
     "duplicate": FaultSwitches.duplicate,
+    "second_connection": FaultSwitches.second_connection,
+    "server_session_lost": FaultSwitches.server_session_lost,
+    "unknown_object": FaultSwitches.unknown_object,
+    "connects": FaultSwitches.connects,
+    "habits": FaultSwitches.habits,
     "clear": FaultSwitches.clear,
 }

@@ -13,7 +13,7 @@ from telethon.tl import types
 
 from signalfleet_sim.telegram.accounts import SimSession, SimUser
 from signalfleet_sim.telegram.chats import ChatEvent, EventKind, SimChannel
-from signalfleet_sim.telegram.codec import Tl, encode, vector
+from signalfleet_sim.telegram.codec import UNREADABLE, Tl, encode, vector
 from signalfleet_sim.telegram.crypto import DhGroup, ServerKey
 from signalfleet_sim.telegram.rpc import objects
 from signalfleet_sim.telegram.session import ClientWire
@@ -24,7 +24,6 @@ DATA_CENTRES: Final = (2, 4)
 CLOSE_GRACE_S: Final = 2.0
 AT_A_TIME: Final = 64
 UPDATES: Final = 0x74AE4240
-UNREADABLE: Final = struct.pack("<I", 0xDEADBEEF)
 
 
 class TelegramServer:
@@ -214,6 +213,8 @@ class Deliveries:
         cached = self._chat_cache.get(key)
         if cached is None or cached[0] != chat.version:
             chats, users = objects.chats_and_users(self._world, user, [chat])
+            if self._world.habits.min_chats:
+                chats = [_least_of(one) for one in chats]
             cached = (chat.version, encode(users) + encode(chats))
             self._chat_cache[key] = cached
         return cached[1]
@@ -236,6 +237,13 @@ class Deliveries:
     def _push(session: SimSession, body: bytes) -> None:
         if session.receiver is not None:
             session.receiver.push(body)
+
+
+def _least_of(chat: Tl) -> Tl:
+    """Return a channel as servers show it in passing: without what is needed to ask for it."""
+    if isinstance(chat, types.Channel):
+        chat.min, chat.access_hash = True, None
+    return chat
 
 
 def _live_update(chat: SimChannel, event: ChatEvent) -> Tl:

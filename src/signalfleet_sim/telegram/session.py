@@ -58,6 +58,7 @@ class ClientWire(asyncio.Protocol):
         self._session: SimSession | None = None
         self._session_id: int | None = None
         self._sent_count = 0
+        self._received = 0
         self._last_msg_id = 0
         self._blackhole: tuple[list[bytes], list[bytes]] | None = None
         self.address = ""
@@ -103,7 +104,8 @@ class ClientWire(asyncio.Protocol):
     def push(self, body: bytes) -> None:
         """Send an encoded object that answers no request."""
         if self._session is not None and self._session_id is not None:
-            self._send(body, NOTICE)
+            packs = self._world.habits.gzip_updates
+            self._send(codec.pack(body) if packs else body, NOTICE)
 
     def cut(self, how: CutHow = "reset") -> None:
         """Close the connection, with or without what is still to be sent."""
@@ -203,6 +205,8 @@ class ClientWire(asyncio.Protocol):
                 codec.encode(types.BadMsgNotification(message.msg_id, message.seq_no, bad)), NOTICE
             )
             return
+        self._received += 1
+        self._be_whimsical(session, message.session_id)
         if message.salt != session.salt:
             notice = types.BadServerSalt(message.msg_id, message.seq_no, BAD_SALT, session.salt)
             self._send(codec.encode(notice), NOTICE)
@@ -213,6 +217,14 @@ class ClientWire(asyncio.Protocol):
             created = types.NewSessionCreated(message.msg_id, unique_id, session.salt)
             self._send(codec.encode(created), NOTICE)
         self._handle(session, message.msg_id, message.seq_no, message.body)
+
+    def _be_whimsical(self, session: SimSession, session_id: int) -> None:
+        """Do at odd moments what a server may do at any."""
+        habits = self._world.habits
+        if habits.salt_every and self._received % habits.salt_every == 0:
+            session.salt = self._world.rng.getrandbits(63)
+        if habits.greet_every and self._received % habits.greet_every == 0:
+            session.known_session_ids.discard(session_id)
 
     def _bad_time(self, msg_id: int) -> int | None:
         late = self._world.time() - (msg_id >> 32)
@@ -255,9 +267,13 @@ class ClientWire(asyncio.Protocol):
 
     def _request(self, session: SimSession, msg_id: int, request: codec.Tl) -> None:
         reply = dispatch.answer(self._world, session, self.address, request)
-        result = codec.rpc_result(msg_id, reply.body)
-        if reply.delay_s:
-            self._loop.call_later(reply.delay_s, self._send_late, result, self._session_id)
+        habits = self._world.habits
+        result = codec.rpc_result(msg_id, reply.body, habits.gzip_over_bytes)
+        delay_s = reply.delay_s
+        if habits.late_s:
+            delay_s += self._world.rng.uniform(0, habits.late_s)
+        if delay_s:
+            self._loop.call_later(delay_s, self._send_late, result, self._session_id)
         else:
             self._send(result, ANSWER)
         if reply.wants_updates:
@@ -276,6 +292,10 @@ class ClientWire(asyncio.Protocol):
         seq_no = self._sent_count * 2 + 1
         self._sent_count += 1
         msg_id = self._next_msg_id(kind)
+        if self._world.habits.in_containers:
+            ack = codec.encode(types.MsgsAck([]))
+            body = codec.container([(msg_id, seq_no, body), (self._next_msg_id(kind), 0, ack)])
+            msg_id, seq_no = self._next_msg_id(kind), self._sent_count * 2
         packet = session.cipher.encrypt(session.salt, self._session_id, msg_id, seq_no, body)
         self._write(self._framing.frame(packet))
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from random import Random
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from signalfleet_sim.telegram.accounts import SimSession, SimUser
 from signalfleet_sim.telegram.chats import MIGRATED, ChatEvent, ChatKind, SimChannel
@@ -14,6 +14,7 @@ from signalfleet_sim.telegram.clock import SystemTime, WallTime
 from signalfleet_sim.telegram.crypto import key_id_of, random_auth_key
 from signalfleet_sim.telegram.errors import CityError
 from signalfleet_sim.telegram.faults import Faults
+from signalfleet_sim.telegram.habits import Habits
 from signalfleet_sim.telegram.journal import CallRecord, Journal, Violation
 from signalfleet_sim.telegram.logins import LoginDesk
 
@@ -22,6 +23,7 @@ FIRST_CHANNEL: Final = 1_500_000_001
 FIRST_GROUP: Final = 4_000_001
 FIRST_BOT: Final = 6_000_000_001
 SERVICE_USER: Final = 777_000
+SecondConnection = Literal["allow", "kill_key", "kill_key_other_address"]
 
 
 class UpdateSink(Protocol):
@@ -73,7 +75,8 @@ class World:
         self.journal = Journal()
         self.faults = Faults(self.time, self.rng, self._signed_in)
         self.logins = LoginDesk(self.time, self.rng, self.journal, self._token_accepted)
-        self.second_connection: str = "allow"
+        self.second_connection: SecondConnection = "allow"
+        self.habits = Habits()
         self.api_credentials: tuple[int, str] | None = None
         self.addresses: dict[int, tuple[str, int]] = {}
         self.sink: UpdateSink | None = None
@@ -141,6 +144,7 @@ class World:
         bigger = self.channel(group.title, kind="supergroup", noforwards=group.noforwards)
         for user_id in list(group.members):
             bigger.join(self._book.users[user_id])
+        group.migrated_to = bigger
         group.service(f"{MIGRATED}{bigger.channel_id}")
         return bigger
 

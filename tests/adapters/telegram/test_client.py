@@ -41,5 +41,11 @@ async def test_a_forbidden_request_never_reaches_the_network(
         await client(functions.account.UpdateStatusRequest(offline=False))
     with pytest.raises(ForbiddenRequestError):
         await client.send_message("me", "hello")
+    with pytest.raises(ForbiddenRequestError):
+        client._sender.send(functions.account.UpdateStatusRequest(offline=False))
+    with pytest.raises(ForbiddenRequestError):
+        client._sender.send([functions.messages.ReadHistoryRequest("me", 0)])
+    with pytest.raises(ForbiddenRequestError):
+        await client._borrow_exported_sender(4)
     assert metrics.of(FORBIDDEN_REQUESTS) >= 1
     await client.close(source._link, 1)

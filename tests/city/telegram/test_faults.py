@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from telethon import errors, functions
@@ -128,7 +128,10 @@ async def test_a_duplicated_key_is_dead_for_ever(
 
 @pytest.mark.parametrize("policy", ["allow", "kill_key", "kill_key_other_address"])
 async def test_two_connections_on_one_key_are_seen_and_may_kill_it(
-    make_client: MakeClient, world: World, ann: SimUser, policy: str
+    make_client: MakeClient,
+    world: World,
+    ann: SimUser,
+    policy: Literal["allow", "kill_key", "kill_key_other_address"],
 ) -> None:
     world.second_connection = policy
     session = world.premade_session(ann)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from signalfleet.adapters.telegram.limits import (
     GONE_RETRY,
@@ -16,8 +17,9 @@ from signalfleet.adapters.telegram.limits import (
     TRACKED_FOR,
     TRACKED_MAX,
 )
-from signalfleet.adapters.telegram.mapping import Change, ChangeKind, is_channel
+from signalfleet.adapters.telegram.mapping import Change, ChangeKind, is_channel, message_of
 from signalfleet.domain.ids import ChannelId, MessageId
+from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.ports.chat_source import WatchedChat
 
 
@@ -59,6 +61,7 @@ class ChatState:
     failures: deque[float] = field(default_factory=deque)
     retry_at: float | None = None
     is_lost: bool = False
+    is_forum: bool = False
     compared_at: float | None = None
     removed: dict[MessageId, None] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -87,6 +90,10 @@ class ChatState:
     def is_new(self) -> bool:
         """Nothing was ever read, so nothing is replayed."""
         return self.checkpoint == 0
+
+    def message_of(self, raw: Any) -> ChannelMessage | None:
+        """Map one of this chat's messages; None for what is no message of anybody."""
+        return message_of(raw, self.chat, is_forum=self.is_forum)
 
     def doubt(self, reason: str) -> None:
         """Something may be missing: the chat is compared with Telegram again."""
@@ -229,6 +236,14 @@ class ChatBook:
                 state.renew(watched)
             states[watched.chat] = state
         self._states = states
+
+    def add(self, watched: WatchedChat) -> None:
+        """Watch one more chat."""
+        self._states.setdefault(watched.chat, ChatState.of(watched))
+
+    @property
+    def has_open_trades(self) -> bool:
+        return any(state.watched.tracked for state in self._states.values())
 
     def doubt_all(self, reason: str) -> None:
         for state in self:

@@ -104,6 +104,23 @@ class GuardedClient(TelegramClient):
         self.tap: Tap | None = None
         self.brake: Brake | None = None
         self._metrics = metrics
+        self._guard_sender()
+
+    def _guard_sender(self) -> None:
+        """Refuse at the last step as well: not everything in the library passes `_call`."""
+        send = self._sender.send
+
+        def guarded(request: Any, ordered: bool = False) -> Any:  # noqa: FBT001, FBT002
+            self._refuse_foreign(request)
+            return send(request, ordered)
+
+        self._sender.send = guarded
+
+    async def _keepalive_loop(self) -> None:
+        """End at once: the reader pings sooner, and twice would be twice the work."""
+
+    async def _create_exported_sender(self, dc_id: int) -> NoReturn:
+        raise ForbiddenRequestError(f"no connection to data centre {dc_id} is needed for reading")
 
     async def _call(
         self,
@@ -127,12 +144,15 @@ class GuardedClient(TelegramClient):
         self._show(request, answer)
         return answer
 
-    def _let_pass(self, request: Any) -> None:
+    def _refuse_foreign(self, request: Any) -> None:
         refused = forbidden(self.role, request)
         if refused:
             self._metrics.count(FORBIDDEN_REQUESTS)
             log.error("telegram_request_forbidden", role=self.role, requests=refused)
             raise ForbiddenRequestError(f"{', '.join(refused)} is not for a {self.role}")
+
+    def _let_pass(self, request: Any) -> None:
+        self._refuse_foreign(request)
         wait = self.brake() if self.brake else 0.0
         if wait > 0:
             # In the library's own words: its update loop ends the client on any other.

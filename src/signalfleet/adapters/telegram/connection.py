@@ -2,22 +2,27 @@
 
 import asyncio
 import socket
+import struct
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from telethon.errors import InvalidBufferError
 from telethon.network.connection import ConnectionTcpFull
 
 from signalfleet.adapters.telegram.gate import SessionTurn
 from signalfleet.adapters.telegram.limits import RECONNECTS, TCP_USER_TIMEOUT_MS
 from signalfleet.ports.metrics import Metrics
 
+TOO_MANY: Final = 429
+_ERROR: Final = struct.Struct("<i")
+
 
 class Link:
     """The transport of one session, across the library's clients and reconnects."""
 
     def __init__(self, turn: SessionTurn, metrics: Metrics) -> None:
-        self._turn = turn
+        self.turn = turn
         self._metrics = metrics
         self._connection: GatedConnection | None = None
         self.ups = 0
@@ -26,12 +31,9 @@ class Link:
         self.on_first_up: Callable[[], None] | None = None
         self._reason = "first"
 
-    async def wait_turn(self) -> None:
-        await self._turn.turn()
-
     def went_up(self, connection: "GatedConnection") -> None:
         self._connection = connection
-        self._turn.note_up()
+        self.turn.note_up()
         self._metrics.count(RECONNECTS, reason=self._reason)
         self._reason = "transport"
         self.ups += 1
@@ -45,12 +47,9 @@ class Link:
         if self._connection is not connection:
             return
         self._connection = None
-        self._turn.note_down()
+        self.turn.note_down()
         self.is_up.clear()
         self.changed.set()
-
-    def was_refused(self) -> None:
-        self._turn.note_refused()
 
     def abort(self, reason: str) -> None:
         """Reset the socket, if there is one; the library then connects again."""
@@ -63,16 +62,28 @@ class GatedConnection(ConnectionTcpFull):
     """A connection of one link; the library makes and reopens it by itself."""
 
     link: Link  # Given by the subclass that `gated` makes; the library constructs it.
+    _is_judged = False
 
     async def connect(self, timeout: float | None = None, ssl: Any = None) -> None:  # noqa: ASYNC109
-        await self.link.wait_turn()
+        await self.link.turn.turn()
         try:
             await super().connect(timeout=timeout, ssl=ssl)
         except (OSError, TimeoutError):
-            self.link.was_refused()
+            self.link.turn.note_refused()
             raise
         self._keep_alive()
+        self._is_judged = False
         self.link.went_up(self)
+
+    async def recv(self) -> Any:
+        try:
+            packet = await super().recv()
+        except InvalidBufferError as error:
+            self._judge(is_throttled=error.code == TOO_MANY)
+            raise
+        if not self._is_judged:
+            self._judge(is_throttled=packet == _ERROR.pack(-TOO_MANY))
+        return packet
 
     async def disconnect(self) -> None:
         # Before the socket is closed: closing a dead path takes seconds.
@@ -82,6 +93,14 @@ class GatedConnection(ConnectionTcpFull):
     def abort(self) -> None:
         if self._writer is not None:
             self._writer.transport.abort()
+
+    def _judge(self, *, is_throttled: bool) -> None:
+        """Tell once for each connection whether the server speaks with us."""
+        self._is_judged = True
+        if is_throttled:
+            self.link.turn.note_throttled()
+        else:
+            self.link.turn.note_proved()
 
     def _keep_alive(self) -> None:
         sock = self._writer.get_extra_info("socket")

@@ -1,32 +1,46 @@
-"""Lists the chats of a signed-in account, for the picker."""
+"""Lists the chats of a signed-in account, finds others by their links; for the picker."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+import functools
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Final
 
-from telethon import functions, types, utils
+from telethon import errors, functions, types, utils
 
-from signalfleet.adapters.telegram.client import GuardedClient, within
-from signalfleet.adapters.telegram.connection import Link
-from signalfleet.adapters.telegram.errors import translated
-from signalfleet.adapters.telegram.gate import ConnectGate, SessionTurn
+from signalfleet.adapters.telegram.gate import ConnectGate
 from signalfleet.adapters.telegram.guard import Role
 from signalfleet.adapters.telegram.limits import DIALOG_PAGES_MAX, PAGE
 from signalfleet.adapters.telegram.mapping import chat_of_peer, may_be_read
-from signalfleet.adapters.telegram.requests import Asker
-from signalfleet.adapters.telegram.session import FleetSession, load_session
+from signalfleet.adapters.telegram.sessions import short_connection
 from signalfleet.adapters.telegram.settings import TelegramSettings
-from signalfleet.domain.ids import ChannelId
-from signalfleet.ports.chat_source import ChatListing
+from signalfleet.domain.ids import ChannelId, MessageId
+from signalfleet.ports.chat_source import ChatListing, ChatPost
 from signalfleet.ports.clock import Chance, Clock
+from signalfleet.ports.errors import RefusedError, TemporaryError
 from signalfleet.ports.metrics import Metrics
 from signalfleet.ports.secrets import Secret
 
 Ask = Callable[[Any], Awaitable[Any]]
+POST_CHARS: Final = 300
+_LINK: Final = re.compile(
+    r"(?:(?:https?://)?(?:t|telegram)\.me/|@)?(?:(?:\+|joinchat/)(?P<invite>[\w-]{8,64})"
+    r"|(?P<name>[A-Za-z][A-Za-z0-9_]{3,31}))/?"
+)
+_NOT_FOUND: Final = (
+    errors.UsernameNotOccupiedError,
+    errors.UsernameInvalidError,
+    errors.InviteHashInvalidError,
+    errors.InviteHashExpiredError,
+    errors.InviteHashEmptyError,
+)
 
 
-def listing_of(entity: Any) -> ChatListing | None:
+def listing_of(entity: Any, newest: Any = None) -> ChatListing | None:
     """Map a chat that can be watched; None for people, left chats and Telegram's own accounts."""
+    return None if getattr(entity, "left", False) else _listing(entity, newest)
+
+
+def _listing(entity: Any, newest: Any = None) -> ChatListing | None:
     kind = _kind(entity)
     if kind is None:
         return None
@@ -41,16 +55,27 @@ def listing_of(entity: Any) -> ChatListing | None:
         title=title or "",
         username=_username(entity),
         is_protected=bool(getattr(entity, "noforwards", False)),
+        members=getattr(entity, "participants_count", None),
+        has_photo=isinstance(
+            getattr(entity, "photo", None), (types.ChatPhoto, types.UserProfilePhoto)
+        ),
+        join="open" if getattr(entity, "left", False) else "joined",
+        last_post=_text_of(newest)[:POST_CHARS],
+        last_post_at=None if newest is None else getattr(newest, "date", None),
     )
+
+
+def _text_of(message: Any) -> str:
+    return str(getattr(message, "message", "") or "")
 
 
 def _kind(entity: Any) -> str | None:
     if isinstance(entity, types.Channel):
-        if entity.left or entity.min or entity.access_hash is None:
+        if entity.min or entity.access_hash is None:
             return None
         return "supergroup" if entity.megagroup or entity.gigagroup else "channel"
     if isinstance(entity, types.Chat):
-        return None if entity.left or entity.deactivated or entity.migrated_to else "group"
+        return None if entity.deactivated or entity.migrated_to else "group"
     if isinstance(entity, types.User):
         return "bot" if entity.bot and not entity.deleted and entity.access_hash else None
     return None
@@ -81,9 +106,10 @@ async def list_dialogs(ask: Ask) -> AsyncIterator[ChatListing]:
             )
         )
         entities = {utils.get_peer_id(one): one for one in (*answer.chats, *answer.users)}
+        newest = {(chat_of_peer(m.peer_id), m.id): m for m in answer.messages if m.peer_id}
         for dialog in answer.dialogs:
             marked = chat_of_peer(dialog.peer)
-            listing = listing_of(entities.get(marked))
+            listing = listing_of(entities.get(marked), newest.get((marked, dialog.top_message)))
             if listing is not None and listing.chat not in told:
                 told.add(listing.chat)
                 yield listing
@@ -106,8 +132,81 @@ def _last(answer: Any, entities: dict[int, Any]) -> tuple[Any, int, Any] | None:
     return None
 
 
+async def find_chat(ask: Ask, link: str) -> ChatListing:
+    """Look a chat up by what people share: @name, t.me/name, t.me/+invitation."""
+    match = _LINK.fullmatch(link.strip())
+    if match is None:
+        raise RefusedError("give a link like t.me/name or t.me/+AbCd, or a name like @name")
+    try:
+        if match["invite"]:
+            return await _by_invitation(ask, match["invite"])
+        answer = await ask(functions.contacts.ResolveUsernameRequest(match["name"]))
+    except TemporaryError as error:
+        if isinstance(error.__cause__, _NOT_FOUND):
+            raise RefusedError("there is no chat under this link, or it has expired") from None
+        raise
+    wanted = utils.get_peer_id(answer.peer)
+    entities = {utils.get_peer_id(one): one for one in (*answer.chats, *answer.users)}
+    listing = _listing(entities.get(wanted))
+    if listing is None:
+        raise RefusedError("this is a person, or a chat that cannot be read")
+    return listing
+
+
+async def _by_invitation(ask: Ask, invite: str) -> ChatListing:
+    answer = await ask(functions.messages.CheckChatInviteRequest(invite))
+    if isinstance(answer, types.ChatInvite):
+        # Telegram does not say which chat it is before somebody has joined.
+        return ChatListing(
+            chat=ChannelId(0),
+            kind="channel" if answer.broadcast else "supergroup",
+            access_hash=0,
+            title=answer.title,
+            username=None,
+            is_protected=False,
+            members=answer.participants_count,
+            has_photo=isinstance(answer.photo, types.Photo),
+            join="by_request" if answer.request_needed else "open",
+        )
+    listing = _listing(answer.chat)
+    if listing is None:
+        raise RefusedError("this chat cannot be read")
+    return listing
+
+
+async def latest_posts(ask: Ask, chat: ChatListing, limit: int) -> Sequence[ChatPost]:
+    """Read the newest posts with a text, newest first."""
+    answer = await ask(
+        functions.messages.GetHistoryRequest(
+            peer=_input_peer(chat),
+            offset_id=0,
+            offset_date=None,
+            add_offset=0,
+            limit=min(max(limit * 2, 1), PAGE),
+            max_id=0,
+            min_id=0,
+            hash=0,
+        )
+    )
+    posts = [
+        ChatPost(message=MessageId(one.id), posted_at=one.date, text=_text_of(one)[:POST_CHARS])
+        for one in answer.messages
+        if _text_of(one) and not chat.is_protected
+    ]
+    return posts[:limit]
+
+
+def _input_peer(chat: ChatListing) -> Any:
+    peer_id, kind = utils.resolve_id(chat.chat)
+    if kind is types.PeerChannel:
+        return types.InputPeerChannel(peer_id, chat.access_hash)
+    if kind is types.PeerChat:
+        return types.InputPeerChat(peer_id)
+    return types.InputPeerUser(peer_id, chat.access_hash)
+
+
 class TelethonChatDirectory:
-    """Lists chats over a connection of its own: only while nothing else uses the session."""
+    """Looks over a connection of its own: only while nothing else uses the session."""
 
     def __init__(
         self,
@@ -119,33 +218,27 @@ class TelethonChatDirectory:
         metrics: Metrics,
         gate: ConnectGate,
     ) -> None:
-        self._secret = session
-        self._settings = settings
-        self._clock = clock
-        self._metrics = metrics
-        self._link = Link(SessionTurn(gate, clock, chance, metrics), metrics)
+        self._open = functools.partial(
+            short_connection,
+            session,
+            settings,
+            role=Role.PICKER,
+            clock=clock,
+            chance=chance,
+            metrics=metrics,
+            gate=gate,
+        )
 
     async def list_chats(self) -> AsyncIterator[ChatListing]:
-        session = FleetSession.of(load_session(self._secret), self._settings)
-        client = GuardedClient(session, self._settings, self._link, self._metrics, role=Role.PICKER)
-        asker = Asker(self._clock, self._metrics, self._settings.pace)
-        try:
-            await self._connect(client)
-            asker.client = client
+        async with self._open() as asker:
             await asker.ask(functions.updates.GetStateRequest())
             async for listing in list_dialogs(asker.ask):
                 yield listing
-        finally:
-            await client.close(self._link, self._settings.pace.close_limit_s)
 
-    async def _connect(self, client: GuardedClient) -> None:
-        limit_s = self._settings.pace.start_limit_s
-        try:
-            # Somebody waits in front of a screen: no endless tries here.
-            async with asyncio.timeout(limit_s * 1.5):
-                await within(limit_s, self._link, client.connect())
-        except Exception as error:
-            known = translated(error)
-            if known is None:
-                raise
-            raise known from None
+    async def find(self, link: str) -> ChatListing:
+        async with self._open() as asker:
+            return await find_chat(asker.ask, link)
+
+    async def latest(self, chat: ChatListing, limit: int = 3) -> Sequence[ChatPost]:
+        async with self._open() as asker:
+            return await latest_posts(asker.ask, chat, limit)

@@ -18,6 +18,10 @@ class KeyUnknownError(TemporaryError):
     """The server does not know the key; it may pass, three in ten minutes do not."""
 
 
+class UnreadableError(TemporaryError):
+    """The answer holds something that this version of the library does not know."""
+
+
 class FloodError(TemporaryError):
     """Nothing of this session may be asked until the wait is over."""
 
@@ -92,7 +96,7 @@ def translated(error: BaseException) -> PortError | None:
         result = TemporaryError(f"Telegram cannot be reached ({kind.__name__})")
     elif isinstance(error, errors.TypeNotFoundError):
         # Its text quotes the raw bytes of the answer.
-        result = TemporaryError("Telegram answered with something this version cannot read")
+        result = UnreadableError("Telegram answered with something this version cannot read")
     elif isinstance(error, errors.RPCError):
         result = TemporaryError(f"Telegram refused a request ({kind.__name__})")
     return result

@@ -16,6 +16,7 @@ from signalfleet.adapters.telegram.mapping import (
     chat_of,
     may_be_read,
 )
+from signalfleet.adapters.telegram.moves import moved_to
 from signalfleet.adapters.telegram.repair import Repairer
 from signalfleet.adapters.telegram.revisions import is_older, is_same
 from signalfleet.domain.ids import ChannelId
@@ -79,7 +80,12 @@ class LiveFeed:
         self._metrics.count(UPDATES, kept="yes" if kept else "no")
         if not kept:
             return
-        change = change_of(update)
+        state = self._book.get(chat)
+        if moved_to(getattr(update, "message", None)) is not None:
+            # The repair follows it: its answers say how to get there.
+            self._doubt(chat, "moved")
+            return
+        change = change_of(update, is_forum=state is not None and state.is_forum)
         if change is None:
             return
         try:

@@ -1,14 +1,15 @@
 """What Telegram says of each chat now: its newest message and its newest event."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
 from telethon import functions, types
 
 from signalfleet.adapters.telegram.chats import ChatState, Sync
-from signalfleet.adapters.telegram.errors import ChatGoneError
+from signalfleet.adapters.telegram.errors import ChatGoneError, UnreadableError
 from signalfleet.adapters.telegram.limits import PEERS_MAX
 from signalfleet.adapters.telegram.mapping import input_peer
 from signalfleet.adapters.telegram.requests import Asker
@@ -29,9 +30,13 @@ class Head:
 class Heads:
     """Asks for many chats at once, and finds the one that spoils the answer."""
 
-    def __init__(self, asker: Asker, clock: Clock) -> None:
+    def __init__(
+        self, asker: Asker, clock: Clock, on_server_time: Callable[[datetime], None]
+    ) -> None:
         self._asker = asker
         self._clock = clock
+        self._on_server_time = on_server_time
+        self.newly_lost: list[ChatState] = []
 
     async def of(self, chats: Sequence[ChatState]) -> dict[ChannelId, Head]:
         """Return the newest message and event of each chat that can be read."""
@@ -55,8 +60,13 @@ class Heads:
             if len(chats) == 1:
                 self.lost(chats[0])
                 return {}
-            half = len(chats) // 2
-            return await self._ask(chats[:half]) | await self._ask(chats[half:])
+            return await self._in_halves(chats)
+        except UnreadableError:
+            # The answer brings each chat's newest message with it, and one is of a new kind.
+            if len(chats) == 1:
+                return {chats[0].chat: Head()}
+            return await self._in_halves(chats)
+        self._on_server_time(answer.state.date)
         wanted = {_peer_key(peer.peer): state for peer, state in zip(peers, chats, strict=True)}
         found = {state.chat: Head() for state in chats}
         for dialog in answer.dialogs:
@@ -64,11 +74,20 @@ class Heads:
             if state is not None:
                 pts = dialog.pts if state.has_counter else None
                 found[state.chat] = Head(top=dialog.top_message, pts=pts)
+        for entity in answer.chats:
+            state = wanted.get(("channel_id", entity.id))
+            if state is not None:
+                state.is_forum = bool(getattr(entity, "forum", False))
         return found
+
+    async def _in_halves(self, chats: Sequence[ChatState]) -> dict[ChannelId, Head]:
+        half = len(chats) // 2
+        return await self._ask(chats[:half]) | await self._ask(chats[half:])
 
     def lost(self, state: ChatState) -> None:
         if state.note_failure(self._clock.monotonic()):
             log.warning("telegram_chat_lost", chat=int(state.chat))
+            self.newly_lost.append(state)
 
 
 def is_behind(state: ChatState, head: Head | None) -> bool:

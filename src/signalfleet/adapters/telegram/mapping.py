@@ -14,6 +14,7 @@ from signalfleet.ports.chat_source import WatchedChat
 
 CHANNEL_KINDS: Final = frozenset({"channel", "supergroup"})
 UTF16_WIDE: Final = 0xFFFF
+GENERAL_TOPIC: Final = 1  # Its messages carry no header; core.telegram.org/api/forum
 
 UPDATE_TYPES: Final = (
     types.UpdateNewChannelMessage,
@@ -76,12 +77,12 @@ def may_be_read(chat: ChannelId) -> bool:
     return int(chat) not in SERVICE_ACCOUNTS
 
 
-def change_of(update: Any) -> Change | None:
+def change_of(update: Any, *, is_forum: bool = False) -> Change | None:
     """Map an update; None for what carries nothing that is read."""
     chat = chat_of(update)
     pts, count = getattr(update, "pts", 0) or 0, getattr(update, "pts_count", 0) or 0
     if isinstance(update, (*_NEW, *_EDIT)):
-        return _message_change(update, chat, pts, count)
+        return _message_change(update, chat, pts, count, is_forum=is_forum)
     if isinstance(update, _SHORT):
         message = message_of(_unfolded(update), chat)
         if message is None:
@@ -102,11 +103,13 @@ def change_of(update: Any) -> Change | None:
     return Change(kind=ChangeKind.MARK, chat=chat, pts=pts, pts_count=count)
 
 
-def _message_change(update: Any, chat: ChannelId | None, pts: int, count: int) -> Change | None:
+def _message_change(
+    update: Any, chat: ChannelId | None, pts: int, count: int, *, is_forum: bool
+) -> Change | None:
     raw = update.message
     if raw is None or chat is None:
         return None
-    message = message_of(raw, chat)
+    message = message_of(raw, chat, is_forum=is_forum)
     kind = ChangeKind.EDIT if isinstance(update, _EDIT) else ChangeKind.NEW
     return Change(
         kind=kind if message is not None else ChangeKind.MARK,
@@ -136,7 +139,9 @@ def _unfolded(update: Any) -> Any:
     )
 
 
-def message_of(raw: Any, chat: ChannelId | None = None) -> ChannelMessage | None:
+def message_of(
+    raw: Any, chat: ChannelId | None = None, *, is_forum: bool = False
+) -> ChannelMessage | None:
     """Map a message; None for service messages, empty ones and our own in a bot's chat."""
     if not isinstance(raw, types.Message) or isinstance(
         raw, (types.MessageService, types.MessageEmpty)
@@ -157,7 +162,7 @@ def message_of(raw: Any, chat: ChannelId | None = None) -> ChannelMessage | None
         struck=struck_spans(whole, raw.entities or ()),
         edited_at=None if raw.edit_date is None else _utc(raw.edit_date),
         reply_to=reply_to,
-        topic=topic,
+        topic=GENERAL_TOPIC if is_forum and topic is None else topic,
         forwarded=raw.fwd_from is not None,
         has_media=bool(media),
         media=media,

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import NoReturn
 
@@ -13,11 +13,13 @@ from telethon import events, functions
 from signalfleet.adapters.telegram.chats import ChatBook, spread
 from signalfleet.adapters.telegram.client import GuardedClient, within
 from signalfleet.adapters.telegram.connection import Link
-from signalfleet.adapters.telegram.directory import list_dialogs
+from signalfleet.adapters.telegram.directory import find_chat, latest_posts, list_dialogs
 from signalfleet.adapters.telegram.errors import FloodError, KeyUnknownError, translated
 from signalfleet.adapters.telegram.feed import LiveFeed
+from signalfleet.adapters.telegram.fetch import Fetcher
 from signalfleet.adapters.telegram.gate import ConnectGate, SessionTurn
 from signalfleet.adapters.telegram.guard import Role
+from signalfleet.adapters.telegram.health import HealthBoard
 from signalfleet.adapters.telegram.limits import (
     FLOOD_SHOWN_FROM_S,
     KEY_UNKNOWN_TRIES,
@@ -29,8 +31,11 @@ from signalfleet.adapters.telegram.repair import Repairer
 from signalfleet.adapters.telegram.requests import Asker
 from signalfleet.adapters.telegram.session import FleetSession, load_session
 from signalfleet.adapters.telegram.settings import TelegramSettings
+from signalfleet.domain.ids import ChannelId, MessageId
+from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.ports.chat_source import (
     ChatListing,
+    ChatPost,
     ChatSink,
     LinkHealth,
     LinkState,
@@ -38,6 +43,7 @@ from signalfleet.ports.chat_source import (
 )
 from signalfleet.ports.clock import Chance, Clock
 from signalfleet.ports.errors import (
+    RefusedError,
     SignInRequiredError,
     StoreUnavailableError,
     TemporaryError,
@@ -48,7 +54,6 @@ from signalfleet.ports.secrets import Secret
 log = structlog.get_logger()
 
 RETRY_MAX_S = 30.0
-CHANGES_MAX = 32
 
 
 class _ClosedError(Exception):
@@ -74,11 +79,14 @@ class TelethonChatSource:
         self._clock = clock
         self._chance = chance
         self._metrics = metrics
-        self._link = Link(SessionTurn(gate, clock, chance, metrics), metrics)
-        self._wake = self._link.changed
+        self._health = HealthBoard(clock)
         self._book = ChatBook()
+        self._turn = SessionTurn(gate, clock, chance, metrics)
+        self._turn.is_urgent = lambda: self._book.has_open_trades
+        self._link = Link(self._turn, metrics)
+        self._wake = self._link.changed
         self._asker = Asker(clock, metrics, settings.pace)
-        self._repairer = Repairer(self._book, self._asker, clock, metrics)
+        self._repairer = Repairer(self._book, self._asker, clock, metrics, self._health.server_time)
         self._feed = LiveFeed(
             self._book,
             self._repairer,
@@ -87,13 +95,11 @@ class TelethonChatSource:
             follow_up_wait_s=settings.pace.follow_up_wait_s,
             wake=self._wake,
         )
-        self._health = LinkHealth(state=LinkState.OFFLINE, since=clock.now())
-        self._told: deque[LinkHealth] = deque(maxlen=CHANGES_MAX)
-        self._news = asyncio.Event()
         self._closing = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stopped.set()
         self._unknown_key: deque[float] = deque()
+        self._picking = 0
 
     # The port
 
@@ -105,7 +111,7 @@ class TelethonChatSource:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_connected(sink), name="telegram_link")
                 tasks.create_task(self._feed.deliver(sink), name="telegram_deliver")
-                tasks.create_task(self._tell(sink), name="telegram_health")
+                tasks.create_task(self._health.tell(sink), name="telegram_health")
                 tasks.create_task(self._until_closing(), name="telegram_close")
         except BaseExceptionGroup as group:
             error = _first(group)
@@ -116,8 +122,8 @@ class TelethonChatSource:
             raise error from None
         finally:
             self._link.abort("closed")
-            if self._health.state is not LinkState.SIGN_IN_NEEDED:
-                self._set(LinkState.CLOSED)
+            if self._health.now.state is not LinkState.SIGN_IN_NEEDED:
+                self._health.set(LinkState.CLOSED)
             self._stopped.set()
 
     async def watch(self, chats: Sequence[WatchedChat]) -> None:
@@ -125,7 +131,23 @@ class TelethonChatSource:
         self._wake.set()
 
     def health(self) -> LinkHealth:
-        return self._health
+        return self._health.now
+
+    def allow_connecting(self, *, allowed: bool) -> None:
+        self._turn.allow(allowed=allowed)
+
+    async def history(
+        self, chat: ChannelId, *, before: MessageId | None, limit: int
+    ) -> Sequence[ChannelMessage]:
+        state = self._book.get(chat)
+        if state is None:
+            raise RefusedError("only a chat that is copied from can be read; choose it first")
+        found = await Fetcher(self._asker).newest(
+            state.watched, down_to=0, before=int(before or 0), at_most=limit
+        )
+        newest = sorted(found.messages.items(), reverse=True)[:limit]
+        messages = (state.message_of(raw) for _, raw in newest)
+        return [message for message in messages if message is not None]
 
     async def aclose(self) -> None:
         self._closing.set()
@@ -138,15 +160,30 @@ class TelethonChatSource:
 
     async def list_chats(self) -> AsyncIterator[ChatListing]:
         """List the account's chats through the live connection: a key is used once at a time."""
-        client = self._asker.client
-        if client is None or self._health.state is not LinkState.LIVE:
-            raise TemporaryError("the connection to Telegram is not up; try again in a moment")
-        client.role = Role.PICKER
-        try:
+        with self._as_picker():
             async for listing in list_dialogs(self._asker.ask):
                 yield listing
+
+    async def find(self, link: str) -> ChatListing:
+        with self._as_picker():
+            return await find_chat(self._asker.ask, link)
+
+    async def latest(self, chat: ChatListing, limit: int = 3) -> Sequence[ChatPost]:
+        with self._as_picker():
+            return await latest_posts(self._asker.ask, chat, limit)
+
+    @contextmanager
+    def _as_picker(self) -> Iterator[None]:
+        """Let the live client ask what only the picker may, as long as somebody picks."""
+        client = self._asker.client
+        if client is None or self._health.now.state is not LinkState.LIVE:
+            raise TemporaryError("the connection to Telegram is not up; try again in a moment")
+        client.role, self._picking = Role.PICKER, self._picking + 1
+        try:
+            yield
         finally:
-            client.role = Role.READER
+            self._picking -= 1
+            client.role = Role.PICKER if self._picking else Role.READER
 
     # The connection
 
@@ -166,7 +203,7 @@ class TelethonChatSource:
                 raise
             except TemporaryError as error:
                 self._judge_key(error)
-                self._set(LinkState.OFFLINE, str(error))
+                self._health.set(LinkState.OFFLINE, str(error))
                 log.info("telegram_client_ended", error=str(error))
             finally:
                 self._asker.client = None
@@ -175,7 +212,7 @@ class TelethonChatSource:
 
     async def _one_client(self, client: GuardedClient, sink: ChatSink) -> None:
         """Use one client until it ends; raises port errors, or what the sink raised."""
-        self._set(LinkState.CONNECTING)
+        self._health.set(LinkState.CONNECTING)
         try:
             await within(self._pace.start_limit_s, self._link, client.connect())
         except Exception as error:
@@ -187,6 +224,7 @@ class TelethonChatSource:
                 tasks.create_task(self._maintain(sink), name="telegram_repair")
                 tasks.create_task(self._ping(client), name="telegram_ping")
                 tasks.create_task(self._sweep(), name="telegram_sweep")
+                tasks.create_task(self._doubt_silence(), name="telegram_silence")
         except BaseExceptionGroup as group:
             raise _first(group) from None
 
@@ -237,29 +275,30 @@ class TelethonChatSource:
                 continue
             tries = 0
             if ups == self._link.ups and self._link.is_up.is_set():
-                self._health = replace(self._health, repaired_at=self._clock.now())
-                self._set(LinkState.LIVE)
+                self._health.repaired()
+                self._health.set(LinkState.LIVE)
             await self._wake.wait()
             if not self._link.is_up.is_set():
-                self._set(LinkState.CONNECTING)
+                self._health.set(LinkState.CONNECTING)
 
     async def _probe(self) -> None:
         """Prove that the login is alive; the library does not notice when it is not."""
-        self._set(LinkState.PROBING)
-        await self._asker.ask(functions.updates.GetStateRequest())
-        self._health = replace(self._health, last_pong_at=self._clock.now())
+        self._health.set(LinkState.PROBING)
+        state = await self._asker.ask(functions.updates.GetStateRequest())
+        self._health.pong()
+        self._health.server_time(state.date)
         self._book.doubt_all("connected")
-        self._set(LinkState.REPAIRING)
+        self._health.set(LinkState.REPAIRING)
 
     async def _wait_after(self, error: Exception, tries: int) -> None:
         if isinstance(error, FloodError) and error.retry_after is not None:
             wait = error.retry_after
             if wait >= FLOOD_SHOWN_FROM_S:
-                self._set(LinkState.FLOODED, error.reason)
+                self._health.set(LinkState.FLOODED, error.reason)
         else:
             wait = self._chance.uniform(0.5, 1.0) * min(RETRY_MAX_S, 2.0**tries)
         if not self._link.is_up.is_set():
-            self._set(LinkState.CONNECTING)
+            self._health.set(LinkState.CONNECTING)
             return  # The next thing to wait for is the connection.
         log.info("telegram_repair_postponed", seconds=round(wait, 1), error=str(error))
         await self._clock.sleep(timedelta(seconds=wait))
@@ -279,48 +318,53 @@ class TelethonChatSource:
                 if not isinstance(known, TemporaryError):
                     raise known from error
             else:
-                self._health = replace(self._health, last_pong_at=self._clock.now())
+                self._health.pong()
 
     async def _sweep(self) -> NoReturn:
         pace = self._pace
         while True:
             chance = self._chance.uniform(-1.0, 1.0)
             await self._clock.sleep(spread(pace.sweep_every, pace.sweep_jitter, chance))
-            if not self._link.is_up.is_set() or self._asker.pause_left() > 0:
+            if self._link.is_up.is_set() and self._asker.pause_left() <= 0:
+                await self._sweep_once()
+
+    async def _sweep_once(self) -> None:
+        try:
+            if await self._repairer.sweep(self._pace.sweep_settle, self._pace.compare_every):
+                self._wake.set()
+        except SignInRequiredError:
+            raise
+        except TemporaryError as error:
+            log.debug("telegram_sweep_skipped", error=str(error))
+
+    async def _doubt_silence(self) -> NoReturn:
+        """Connect anew when an account that had updates has none for long; some stalls look so."""
+        begun = self._clock.monotonic()
+        patience = self._pace.silence_s
+        while True:
+            since = max(begun, self._health.heard_at or 0.0)
+            quiet = self._clock.monotonic() - since
+            if quiet < patience:
+                await self._clock.sleep(timedelta(seconds=patience - quiet))
                 continue
-            try:
-                if await self._repairer.sweep(pace.sweep_settle, pace.compare_every):
-                    self._wake.set()
-            except SignInRequiredError:
-                raise
-            except TemporaryError as error:
-                log.debug("telegram_sweep_skipped", error=str(error))
+            patience = self._pace.silence_s
+            if self._health.heard_at is not None and self._link.is_up.is_set():
+                await self._sweep_once()
+                self._link.abort("silence")
+                if self._health.heard_at < begun:  # Nights are quiet: look less and less often.
+                    patience = min(2 * quiet, self._pace.silence_max_s)
+            begun = self._clock.monotonic()
 
     # News
 
     async def _on_update(self, update: object) -> None:
-        self._health = replace(self._health, last_update_at=self._clock.now())
+        self._health.heard()
         await self._feed.on_update(update)
-
-    def _set(self, state: LinkState, reason: str | None = None) -> None:
-        if self._health.state is state and self._health.reason == reason:
-            return
-        log.info("telegram_link_changed", state=state, reason=reason)
-        self._health = replace(self._health, state=state, since=self._clock.now(), reason=reason)
-        self._told.append(self._health)
-        self._news.set()
-
-    async def _tell(self, sink: ChatSink) -> NoReturn:
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            while self._told:
-                await sink.link_changed(self._told.popleft())
 
     async def _end_signed_out(self, sink: ChatSink, error: SignInRequiredError) -> None:
         self._metrics.count(SESSIONS_LOST, reason=error.reason)
-        self._set(LinkState.SIGN_IN_NEEDED, error.reason)
-        await sink.link_changed(self._health)
+        self._health.set(LinkState.SIGN_IN_NEEDED, error.reason)
+        await sink.link_changed(self._health.now)
 
     async def _until_closing(self) -> NoReturn:
         await self._closing.wait()

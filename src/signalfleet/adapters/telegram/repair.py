@@ -1,33 +1,28 @@
 """Finding and fetching what no update told: heads, pages of history, and tracked messages."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from telethon import functions, types
+from telethon import types
 
 from signalfleet.adapters.telegram.chats import ChatBook, ChatState, Marks, Sync
 from signalfleet.adapters.telegram.errors import ChatGoneError, FloodError
+from signalfleet.adapters.telegram.fetch import UNREADABLE, Fetcher, Pages
 from signalfleet.adapters.telegram.heads import Head, Heads, is_behind
 from signalfleet.adapters.telegram.limits import (
+    CHAT_NOTICES,
     GAP_REPAIRS,
-    HISTORY_PAGES_MAX,
     PAGE,
     REPAIR_ROUNDS_MAX,
     REPAIR_TIME,
     REPAIRED_MESSAGES,
 )
-from signalfleet.adapters.telegram.mapping import (
-    chat_of_peer,
-    input_channel,
-    input_peer,
-    is_channel,
-    may_be_read,
-    message_of,
-)
+from signalfleet.adapters.telegram.mapping import may_be_read
+from signalfleet.adapters.telegram.moves import moved_to, new_home
 from signalfleet.adapters.telegram.requests import Asker
 from signalfleet.adapters.telegram.revisions import is_older, is_same
 from signalfleet.domain.ids import MessageId
@@ -35,6 +30,8 @@ from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.ports.chat_source import (
     ChatBatch,
     ChatItem,
+    ChatNotice,
+    ChatNoticeKind,
     ChatSink,
     Deleted,
     Edited,
@@ -58,17 +55,24 @@ class _Job:
     generation: int
     head: Head
     pts: int | None = None
-    pages: dict[MessageId, Any] = field(default_factory=dict)
+    pages: Pages = field(default_factory=Pages)
     is_complete: bool = True
 
 
 class Repairer:
     """Brings chats that are in doubt up to date. One at a time works on one user's chats."""
 
-    def __init__(self, book: ChatBook, asker: Asker, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        book: ChatBook,
+        asker: Asker,
+        clock: Clock,
+        metrics: Metrics,
+        on_server_time: Callable[[datetime], None],
+    ) -> None:
         self._book = book
-        self._asker = asker
-        self._heads = Heads(asker, clock)
+        self._fetch = Fetcher(asker)
+        self._heads = Heads(asker, clock, on_server_time)
         self._clock = clock
         self._metrics = metrics
 
@@ -100,8 +104,12 @@ class Repairer:
                     if job.is_complete:
                         trouble = await self._try(step, job, sink) or trouble
             for job in jobs:
+                was_lost = job.state.is_lost
                 job.state.end_repair(job.generation, complete=job.is_complete)
                 self._metrics.count(GAP_REPAIRS, reason=job.state.reason)
+                if was_lost and job.is_complete:
+                    await self._notice(sink, job.state, ChatNoticeKind.BACK)
+            await self._tell_lost(sink)
             if trouble is not None:
                 raise trouble
         finally:
@@ -132,6 +140,8 @@ class Repairer:
         now = self._clock.monotonic()
         chats = [state for state in self._book if state.sync is Sync.SYNCED]
         heads = await self._heads.of(chats)
+        if self._heads.newly_lost:
+            return True  # The next repair tells it.
         behind = [state for state in chats if is_behind(state, heads.get(state.chat))]
         if behind:
             await self._clock.sleep(settle)  # The update may be on its way.
@@ -155,13 +165,14 @@ class Repairer:
         has_pts = head.pts is not None or not state.has_counter
         if head.top is not None and head.top <= state.checkpoint and has_pts:
             return
-        await self._read_pages(job)
-        if not job.pages:
+        await self._read(job, sink)
+        found = job.pages.messages
+        if not found:
             return
         fresh = [
             message
-            for number, raw in sorted(job.pages.items())
-            if number > state.checkpoint and (message := message_of(raw, state.chat)) is not None
+            for number, raw in sorted(found.items())
+            if number > state.checkpoint and (message := state.message_of(raw)) is not None
         ]
         known = {message.message for message in fresh}
         parents = [
@@ -176,7 +187,8 @@ class Repairer:
                 for message in fresh
                 if (item := await self._difference(state, message, sink)) is not None
             ]
-            marks = Marks(checkpoint=max(job.pages))
+            # The head counts too: what stands there may be gone, or cannot be read.
+            marks = Marks(checkpoint=max(*found, head.top or 0))
             await self._commit(state, items, marks, sink, always=True)
 
     async def _start(self, job: _Job, sink: ChatSink) -> None:
@@ -184,39 +196,52 @@ class Repairer:
         state = job.state
         top = job.head.top
         if top is None or (job.pts is None and state.has_counter):
-            await self._read_pages(job, pages=1)
-            top = max(job.pages, default=top or 0)
+            job.pages = await self._fetch.newest(state.watched, down_to=0, at_most=1)
+            job.pts = job.pts or job.pages.pts
+            top = max(job.pages.messages, default=top or 0)
         # An empty chat starts at 1: Telegram counts from there, and 0 means never read.
         marks = Marks(checkpoint=max(top, 1), pts_seen=job.pts)
         async with state.lock:
             await self._commit(state, [], marks, sink, always=True)
 
-    async def _read_pages(self, job: _Job, *, pages: int = HISTORY_PAGES_MAX) -> None:
+    async def _read(self, job: _Job, sink: ChatSink) -> None:
+        """Read what was missed, and tell what could not be read of it."""
         state = job.state
-        offset = 0
-        for _ in range(pages):
-            answer = await self._asker.ask(
-                functions.messages.GetHistoryRequest(
-                    peer=input_peer(state.watched),
-                    offset_id=offset,
-                    offset_date=None,
-                    add_offset=0,
-                    limit=PAGE,
-                    max_id=0,
-                    min_id=0,
-                    hash=0,
-                )
-            )
-            if job.pts is None and state.has_counter:
-                job.pts = getattr(answer, "pts", None)
-            numbers = [MessageId(raw.id) for raw in answer.messages]
-            for raw in answer.messages:
-                job.pages[MessageId(raw.id)] = raw
-            if not numbers or min(numbers) <= state.checkpoint or len(numbers) < PAGE:
-                return
-            offset = int(min(numbers))
-        if not state.is_new:
-            log.warning("telegram_gap_too_long", chat=int(state.chat), read=len(job.pages))
+        job.pages = pages = await self._fetch.newest(state.watched, down_to=state.checkpoint)
+        if job.pts is None and state.has_counter:
+            job.pts = pages.pts
+        for raw in pages.messages.values():
+            channel = moved_to(raw)
+            if channel is not None:
+                await self.follow(state, channel, pages.chats, sink)
+        if pages.unreadable:
+            log.error("telegram_messages_unreadable", chat=int(state.chat), count=pages.unreadable)
+            await self._notice(sink, state, ChatNoticeKind.UNREADABLE, count=pages.unreadable)
+        if pages.is_cut:
+            log.warning("telegram_gap_too_long", chat=int(state.chat), read=len(pages.messages))
+            oldest = min(pages.messages, default=None)
+            await self._notice(sink, state, ChatNoticeKind.HOLE, first=oldest)
+
+    async def follow(
+        self, state: ChatState, channel: int, entities: Sequence[Any], sink: ChatSink
+    ) -> None:
+        """Go on in the supergroup that a group has become."""
+        home = new_home(state.watched, channel, entities)
+        if home is None or self._book.get(home.chat) is not None:
+            return
+        log.info("telegram_group_moved", chat=int(state.chat), to=int(home.chat))
+        await self._notice(sink, state, ChatNoticeKind.MOVED, moved_to=home)
+        self._book.add(home)
+
+    async def _tell_lost(self, sink: ChatSink) -> None:
+        while self._heads.newly_lost:
+            await self._notice(sink, self._heads.newly_lost.pop(), ChatNoticeKind.LOST)
+
+    async def _notice(
+        self, sink: ChatSink, state: ChatState, kind: ChatNoticeKind, **details: Any
+    ) -> None:
+        self._metrics.count(CHAT_NOTICES, kind=kind.value)
+        await sink.chat_noticed(ChatNotice(chat=state.chat, kind=kind, **details))
 
     async def _difference(
         self, state: ChatState, message: ChannelMessage, sink: ChatSink
@@ -238,14 +263,13 @@ class Repairer:
         if job.pts is not None and job.pts == state.pts_seen and not recheck:
             return
         wanted = sorted({*state.tracked, *recheck})
-        unread = [number for number in wanted if number not in job.pages]
-        found = dict(job.pages)
-        for start in range(0, len(unread), PAGE):
-            found |= await self._messages(state, unread[start : start + PAGE])
+        read = job.pages.messages
+        found = read | await self._fetch.by_id(state, [n for n in wanted if n not in read])
         async with state.lock:
             items = await self._changes(state, wanted, found, sink)
             await self._commit(state, items, Marks(pts_seen=job.pts), sink)
-        state.recheck -= recheck
+        # What came while this one asked was not compared: it is, in the round that it caused.
+        state.recheck -= recheck - state.touched
         state.compared_at = self._clock.monotonic()
 
     async def _changes(
@@ -260,9 +284,9 @@ class Repairer:
         for number in wanted:
             raw = found.get(number)
             known = await sink.known_revision(state.chat, number)
-            if number in state.touched:
+            if number in state.touched or raw is UNREADABLE:
                 continue
-            message = message_of(raw, state.chat)
+            message = state.message_of(raw)
             if known is None:
                 if message is not None and number in state.recheck:
                     items.append(Posted(message=message))
@@ -274,23 +298,6 @@ class Repairer:
         if gone:
             items.append(Deleted(chat=state.chat, messages=tuple(gone)))
         return items
-
-    async def _messages(
-        self, state: ChatState, numbers: Sequence[MessageId]
-    ) -> dict[MessageId, Any]:
-        """Fetch messages by id. Matched by id: a server may leave deleted ones out."""
-        ids = [types.InputMessageID(int(number)) for number in numbers]
-        if is_channel(state.watched):
-            channel = input_channel(state.watched)
-            request: Any = functions.channels.GetMessagesRequest(channel, ids)
-        else:
-            request = functions.messages.GetMessagesRequest(ids)
-        answer = await self._asker.ask(request)
-        return {
-            MessageId(raw.id): raw
-            for raw in answer.messages
-            if getattr(raw, "peer_id", None) is None or chat_of_peer(raw.peer_id) == state.chat
-        }
 
     async def fetch_context(
         self,
@@ -316,13 +323,13 @@ class Repairer:
             return
         try:
             async with asyncio.timeout(limit_s):
-                found = await self._messages(state, missing)
+                found = await self._fetch.by_id(state, missing)
         except (TemporaryError, ChatGoneError, TimeoutError):
             return  # A reply without its parent is still a message; it must not wait.
         items = [
             Posted(message=message)
             for number in missing
-            if (message := message_of(found.get(number), state.chat)) is not None
+            if (message := state.message_of(found.get(number))) is not None
         ]
         if items:
             await sink.store(ChatBatch(chat=state.chat, origin=Origin.CONTEXT, items=tuple(items)))

@@ -54,6 +54,10 @@ def get_history(call: Call) -> Tl:
         )
     ids = chat.ids_for(call.user.user_id)
     window = window_of(ids, lambda message_id: chat.messages[message_id].date, request)
+    habits = call.world.habits
+    window = window[: habits.page_max]
+    if habits.min_id_is_empty and request.min_id:
+        window = []
     return _messages(call, chat, [objects.message(chat, chat.messages[i]) for i in window])
 
 
@@ -100,7 +104,11 @@ def _dialog_content(call: Call, listed: list[SimChannel]) -> dict[str, list[Tl]]
         if ids:
             newest.append(objects.message(chat, chat.messages[ids[-1]]))
     chats, users = objects.chats_and_users(call.world, call.user, listed)
-    lines = [objects.dialog(chat, call.user) for chat in listed]
+    habits = call.world.habits
+    with_pts = not habits.dialogs_without_pts
+    lines = [objects.dialog(chat, call.user, with_pts=with_pts) for chat in listed]
+    if habits.dialogs_backwards:
+        lines.reverse()
     return {"dialogs": lines, "messages": newest, "chats": chats, "users": users}
 
 

@@ -7,7 +7,7 @@ from telethon.tl import types
 
 from signalfleet_sim.telegram.accounts import SimSession, SimUser
 from signalfleet_sim.telegram.chats import MIGRATED, Entity, SimChannel, SimMessage
-from signalfleet_sim.telegram.codec import Tl
+from signalfleet_sim.telegram.codec import UNREADABLE, Raw, Tl
 from signalfleet_sim.telegram.crypto import DH_PRIME_BYTES, GENERATOR
 from signalfleet_sim.telegram.errors import CityError
 from signalfleet_sim.telegram.srp import PasswordRecord
@@ -69,6 +69,8 @@ def chat_object(world: World, viewer: SimUser, chat: SimChannel) -> Tl:
             version=1,
             left=not is_member,
             noforwards=chat.noforwards,
+            deactivated=chat.migrated_to is not None,
+            migrated_to=_migrated_to(world, viewer, chat),
         )
     access_hash = world.access_hash(viewer, chat.channel_id)
     broadcast = chat.kind == "channel"
@@ -92,11 +94,21 @@ def chat_object(world: World, viewer: SimUser, chat: SimChannel) -> Tl:
         username=chat.username,
         noforwards=chat.noforwards,
         forum=chat.forum,
+        participants_count=len(chat.members) + 1,
     )
+
+
+def _migrated_to(world: World, viewer: SimUser, chat: SimChannel) -> Tl:
+    home = chat.migrated_to
+    if home is None:
+        return None
+    return types.InputChannel(home.channel_id, world.access_hash(viewer, home.channel_id))
 
 
 def message(chat: SimChannel, sent: SimMessage) -> Tl:
     """Return a message as it stands now."""
+    if sent.garbled:
+        return Raw(UNREADABLE)
     if sent.service is not None:
         return types.MessageService(
             id=sent.message_id,
@@ -133,7 +145,7 @@ def empty_message(chat: SimChannel | None, message_id: int) -> Tl:
     return types.MessageEmpty(id=message_id, peer_id=None if chat is None else peer(chat))
 
 
-def dialog(chat: SimChannel, viewer: SimUser) -> Tl:
+def dialog(chat: SimChannel, viewer: SimUser, *, with_pts: bool = True) -> Tl:
     """Return a chat's line in the list of chats."""
     ids = chat.ids_for(viewer.user_id)
     return types.Dialog(
@@ -146,7 +158,7 @@ def dialog(chat: SimChannel, viewer: SimUser) -> Tl:
         unread_reactions_count=0,
         unread_poll_votes_count=0,
         notify_settings=types.PeerNotifySettings(),
-        pts=chat.pts if chat.has_own_pts else None,
+        pts=chat.pts if chat.has_own_pts and with_pts else None,
     )
 
 
