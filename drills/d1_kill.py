@@ -9,24 +9,28 @@ from drills.rig import LEGS, Rig, open_rig
 
 ID: Final = "D1"
 TITLE: Final = "kill -9 at random moments and at chosen steps: no leg twice, none lost"
-KILLS: Final = 20
+KILLS: Final = 60
 SEED: Final = 20_261
-POST_EVERY_S: Final = (0.1, 0.5)
-LIFE_S: Final = (0.2, 3.0)
+POST_EVERY_S: Final = (0.1, 0.4)
+LIFE_S: Final = (0.1, 1.8)
 """From the start of the process, or every other time from its first reading."""
-SETTLE_LIMIT_S: Final = 60.0
-POINTS: Final = (
-    "inbox.add:before:1",
-    "inbox.add:after:1",
-    "journal.decide:before:1",
-    "journal.decide:after:1",
-    "broker.submit:before:1",
-    "broker.submit:after:1",
-    "broker.submit:after:2",
-    "journal.settle:before:1",
-    "journal.settle:after:1",
-    "journal.settle:after:2",
+SETTLE_LIMIT_S: Final = 90.0
+CALLS: Final = (
+    *("inbox.add", "inbox.unread", "inbox.revisions"),
+    *("journal.decide", "journal.settle", "journal.open_intents", "journal.live_trades"),
+    *("journal.get_trade", "journal.intents_of_trades", "journal.trades_of_signals"),
+    *("journal.copies_of_signals", "journal.recent_signals", "journal.signals_of_message"),
+    *("broker.submit", "broker.snapshot", "broker.account", "broker.instrument", "broker.quote"),
 )
+"""Everything that is awaited between a message and its settled order."""
+LATER: Final = (
+    *("broker.submit:before:2", "broker.submit:after:2", "broker.submit:after:3"),
+    *("journal.settle:before:2", "journal.settle:after:2", "journal.settle:before:3"),
+    *("journal.decide:after:2", "broker.snapshot:after:2", "broker.snapshot:before:3"),
+)
+"""Where the second time is another moment: the second leg, the look after the first answer."""
+POINTS: Final = (*(f"{call}:{side}:1" for call in CALLS for side in ("before", "after")), *LATER)
+SHORT_POINTS: Final = ("journal.decide:after:1", "broker.submit:after:1", "journal.settle:before:1")
 
 
 async def run() -> Result:

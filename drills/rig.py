@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import random
+import secrets
 import shutil
 import signal
 import sys
@@ -13,17 +15,24 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+import aiohttp
+
+from drills.posts import Posted
 from signalfleet.adapters.sql import SqlStore
 from signalfleet.bootstrap import city as cities
 from signalfleet.bootstrap.city import City
 from signalfleet.bootstrap.demo import DemoOptions, demo_settings, demo_user
-from signalfleet.bootstrap.platform import open_platform
+from signalfleet.bootstrap.platform import open_platform, session_key
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.domain.ids import UserId, client_id_stem
+from signalfleet.ports.store import WebSession
+from signalfleet.web.auth.csrf import TOKEN_HEADER, session_token
+from signalfleet.web.auth.sessions import digest
 
 SYMBOLS: Final = (
     "EURUSD GBPUSD USDJPY GBPJPY AUDUSD USDCAD XAUUSD XAGUSD US30 NAS100 GER40 BTCUSD"
@@ -32,6 +41,7 @@ STOP_SHARE: Final = Decimal("0.006")
 WIDER: Final = Decimal("1.3")
 """Each next signal of a symbol and side has a wider stop, so that none repeats an earlier one."""
 LEGS: Final = 2
+SEE_OTHER: Final = 303
 LIVE_MARK: Final = b'"state": "live"'
 DRILL_SETTINGS: Final[dict[str, object]] = {
     "size_mode": "fixed_lots",
@@ -112,25 +122,48 @@ class Rig:
         finally:
             await self.kill()
 
-    async def post_signal(self) -> None:
+    async def post_signal(self) -> Posted:
         """Post one clean signal with two targets that must become two orders."""
         symbol = SYMBOLS[self.posted % len(SYMBOLS)]
         side = self.rng.choice(("buy", "sell"))
         turn = self._streams[symbol, side]
         self._streams[symbol, side] += 1
         quotes = await self.city.ask_broker("/control/quotes")
-        quote = quotes[symbol]
-        ask = Decimal(str(quote["ask"]))
-        distance = ask * STOP_SHARE * WIDER**turn
-        sign = 1 if side == "buy" else -1
-        levels = [ask - distance * sign, ask + distance * sign, ask + 2 * distance * sign]
-        places = -int(ask.as_tuple().exponent) if ask.as_tuple().exponent else 0
-        stop, first, second = (f"{level:.{max(places, 1)}f}" for level in levels)
-        text = f"{side.upper()} {symbol} NOW\nSL {stop}\nTP1 {first}\nTP2 {second}"
+        ask = Decimal(str(quotes[symbol]["ask"]))
         channels = list(self.city.facts["channels"].values())
-        chat = channels[self.posted % len(channels)]
-        await self.city.ask("POST", f"/telegram/channels/{chat}/post", {"text": text})
+        post = Posted(
+            chat=channels[self.posted % len(channels)],
+            message=0,
+            symbol=symbol,
+            side=side,
+            entry=ask,
+            distance=ask * STOP_SHARE * WIDER**turn,
+            places=max(-int(ask.as_tuple().exponent), 1),
+        )
         self.posted += 1
+        return replace(post, message=await self._post(post.chat, {"text": post.text}))
+
+    async def reply(self, post: Posted, text: str) -> None:
+        """Answer a signal in its channel, as follow-ups do."""
+        await self._post(post.chat, {"text": text, "reply_to": post.message})
+
+    async def edit(self, post: Posted, text: str) -> None:
+        body = {"message_id": post.message, "text": text}
+        await self.city.ask("POST", f"/telegram/channels/{post.chat}/edit", body)
+
+    async def delete(self, post: Posted) -> None:
+        body = {"message_ids": [post.message]}
+        await self.city.ask("POST", f"/telegram/channels/{post.chat}/delete", body)
+
+    async def _post(self, chat: int, body: dict[str, Any]) -> int:
+        answer = await self.city.ask("POST", f"/telegram/channels/{chat}/post", body)
+        return int(answer["message_id"])
+
+    async def positions(self) -> dict[str, dict[str, Any]]:
+        """Return what is open at the broker just now, by position id."""
+        account = self.city.text("metaapi_account")
+        shown = await self.city.ask_broker(f"/control/accounts/{account}")
+        return {position["id"]: position for position in shown["positions"]}
 
     async def legs(self) -> Counter[str]:
         """Count the broker's executed openings by leg."""
@@ -140,6 +173,72 @@ class Rig:
             for order in book
             if order["action"].startswith("ORDER_TYPE_") and order.get("clientId")
         )
+
+    async def entries(self) -> list[dict[str, Any]]:
+        """Return the broker's executed openings, as its book has them."""
+        book = await self.city.ask_broker("/control/book")
+        return [order for order in book if order["action"].startswith("ORDER_TYPE_")]
+
+    async def break_broker(
+        self,
+        fault: str | dict[str, Any],
+        *,
+        route: str | None = None,
+        times: int | None = 1,
+        probability: float = 1.0,
+    ) -> None:
+        """Let the broker go wrong: see signalfleet_sim.metaapi.mischief and conditions."""
+        account = self.city.text("metaapi_account")
+        match: dict[str, Any] = {"account": account, "times": times, "probability": probability}
+        if route is not None:
+            match["route"] = route
+        await self.city.ask_broker("/control/faults", {"match": match, "fault": fault})
+
+    async def faults_struck(self) -> int:
+        """Count the calls that went wrong as asked."""
+        return sum(rule["struck"] for rule in await self.city.ask_broker("/control/faults"))
+
+    async def clear_broker(self) -> None:
+        """Let the broker's calls go right again."""
+        url = self.city.text("metaapi_url") + "/control/faults"
+        headers = {"Authorization": f"Bearer {self.city.text('control_token')}"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            (await session.delete(url)).raise_for_status()
+
+    async def break_telegram(self, fault: dict[str, Any]) -> None:
+        """Let Telegram go wrong: see signalfleet_sim.telegram.control_faults."""
+        await self.city.ask("POST", "/telegram/faults", fault)
+
+    async def press_stop(self) -> float:
+        """Press "Stop all copying" on the page as the user would; return when, by wall clock."""
+        sid = secrets.token_urlsafe(32)
+        now = datetime.now(UTC)
+        signed = WebSession(user_id=self.user, created_at=now, expires_at=now + timedelta(hours=1))
+        store = await SqlStore.open(self.settings.database, cell=self.settings.cell)
+        try:
+            await store.fleet.put_session(digest(sid), signed)
+        finally:
+            await store.aclose()
+        headers = {
+            "Cookie": f"{'__Host-sf' if self.settings.cookie_secure else 'sf'}={sid}",
+            "Sec-Fetch-Site": "same-origin",
+            TOKEN_HEADER: session_token(session_key(self.settings), digest(sid)),
+        }
+        url = f"{self._address()}/copying/stop"
+        async with aiohttp.ClientSession(headers=headers) as session:
+            pressed = time.time()
+            async with session.post(url, allow_redirects=False) as response:
+                if response.status != SEE_OTHER:
+                    raise RuntimeError(f"Stop was answered with {response.status}")
+        return pressed
+
+    def _address(self) -> str:
+        """Return where the pages of the process that runs now are served."""
+        log = (self.root / "product.log").read_bytes()[self._log_from :]
+        for line in log.splitlines():
+            if b'"serving"' in line:
+                return str(json.loads(line)["address"])
+        raise RuntimeError("the product serves no pages")
 
     async def until_settled(self, limit_s: float) -> bool:
         """Wait until every signal has its orders and no intent is open; False at the limit."""
@@ -165,7 +264,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def open_rig(seed: int) -> AsyncIterator[Rig]:
+async def open_rig(seed: int, *, look_interval_s: float = 1.0) -> AsyncIterator[Rig]:
     """Start a city, sign a user in with a large account, and leave the product stopped."""
     root = Path(tempfile.mkdtemp(prefix="signalfleet-drill-"))
     city = await cities.start(root / "city", repeat=False, speed=1.0, seed=seed)
@@ -174,7 +273,7 @@ async def open_rig(seed: int) -> AsyncIterator[Rig]:
             "/control/accounts", {"token": city.text("metaapi_token"), "balance": 10_000_000}
         )
         city = replace(city, facts={**city.facts, "metaapi_account": account["accountId"]})
-        options = DemoOptions(root=root, port=0, drill=True, look_interval_s=1.0)
+        options = DemoOptions(root=root, port=0, drill=True, look_interval_s=look_interval_s)
         settings = demo_settings(options, city)
         async with open_platform(settings) as platform:
             user = await demo_user(platform, city)
@@ -190,8 +289,14 @@ async def open_rig(seed: int) -> AsyncIterator[Rig]:
         if not rig.keep:
             shutil.rmtree(root, ignore_errors=True)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(city.facts["pid"], signal.SIGTERM)
+        await asyncio.to_thread(_end, city.facts["pid"])
+
+
+def _end(pid: int) -> None:
+    """End the city and wait for it: it is a child of this process."""
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

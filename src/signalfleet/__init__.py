@@ -1,1 +1,1 @@
-"""Copies trading signals from a user's own Telegram channels to the user's own MetaTrader 5 account."""
+"""Copies trading signals from a user's Telegram channels to the user's MetaTrader 5 account."""

@@ -1,1 +1,1 @@
-"""The city in a box: stand-in Telegram and MetaApi servers with scripted channels and a seeded market."""
+"""The city in a box: simulated Telegram and MetaApi with scripted channels and a market."""

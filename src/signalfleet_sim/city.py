@@ -21,7 +21,7 @@ from aiohttp import web
 
 from signalfleet_sim.market.clock import WallClock
 from signalfleet_sim.market.seeded import SeededMarket
-from signalfleet_sim.metaapi.credits import NO_CREDIT_LIMITS
+from signalfleet_sim.metaapi.credits import PLENTY_OF_CREDITS
 from signalfleet_sim.metaapi.server import MetaApiServer
 from signalfleet_sim.scenario.player import Player
 from signalfleet_sim.scenario.script import SCRIPT
@@ -71,7 +71,7 @@ class City:
             rng=random.Random(seed),
             control_token=self.token,
             # Pages that are watched look more often than a real account's credits would last.
-            credit_rules=NO_CREDIT_LIMITS,
+            credit_rules=PLENTY_OF_CREDITS,
         )
         self._start = asyncio.Event()
         self.channels: dict[str, SimChannel] = {}

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from kit.product_process import run_cli
-from typer.main import get_command
 from typer.testing import CliRunner
 
+from kit.product_process import run_cli
 from signalfleet.cli.main import app
 
 COMMANDS = (["run"], ["demo"], ["parse"], ["replay"], ["doctor"], ["keys"], ["keys", "new"])
@@ -23,7 +22,7 @@ def test_help_names_every_command_and_what_it_does(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_each_command_explains_itself(words: list[str]) -> None:
-    shown = CliRunner().invoke(get_command(app), [*words, "--help"])
+    shown = CliRunner().invoke(app, [*words, "--help"])
     assert shown.exit_code == 0
     assert "Usage:" in shown.output
 

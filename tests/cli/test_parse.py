@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from kit.product_process import run_cli
 
 SIGNAL = "GOLD BUY NOW 2650\nSL 2640\nTP1 2660\nTP2 2670"
@@ -57,7 +58,8 @@ def test_lines_of_json_become_labels_in_the_same_order(tmp_path: Path) -> None:
     assert ended.returncode == 0
     found = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [line["id"] for line in found] == ["a", "b", "c", "d"]
-    assert [line["predict"][0]["kind"] for line in found] == ["open", "none", "break_even", "open"]
+    kinds = [line["predict"][0]["kind"] for line in found]
+    assert kinds == ["open", "none", "break_even", "modify"]
     assert found[0]["predict"][0]["tps"] == [2660.0, 2670.0]
 
 

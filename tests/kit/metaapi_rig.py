@@ -6,10 +6,13 @@ from typing import Any
 
 from kit.counting_metrics import CountingMetrics
 from kit.raw_http import RawHttp, answer
+from kit.wall_clock import WallClock
 from signalfleet.adapters.metaapi.broker import MetaApiBroker
 from signalfleet.adapters.metaapi.client import MetaApiClient
+from signalfleet.adapters.metaapi.urls import MetaApiUrls
 from signalfleet.domain.trading.orders import BrokerOrder
 from signalfleet.domain.trading.outcomes import Outcome
+from signalfleet.ports.secrets import Secret
 
 TOKEN = "canary-token-4711"
 ACCOUNT = "1eda642a-a9a3-457c-99af-3bc5e8d5c4c9"
@@ -18,6 +21,7 @@ PROV = f"/prov{A}"
 TERMINAL = f"/client/new-york{A}"
 SINCE = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
+# metaapi.cloud/docs/provisioning/api/account/readAccount: the fields that are read.
 STATE: dict[str, Any] = {
     "_id": ACCOUNT,
     "state": "DEPLOYED",
@@ -26,6 +30,7 @@ STATE: dict[str, Any] = {
     "server": "ICMarketsSC-Demo",
     "baseCurrency": "USD",
 }
+# metaapi.cloud/docs/client/models/metatraderAccountInformation, shape of the example.
 INFORMATION: dict[str, Any] = {
     "platform": "mt5",
     "broker": "True ECN Trading Ltd",
@@ -41,6 +46,7 @@ INFORMATION: dict[str, Any] = {
     "marginMode": "ACCOUNT_MARGIN_MODE_RETAIL_HEDGING",
     "type": "ACCOUNT_TRADE_MODE_DEMO",
 }
+# metaapi.cloud/docs/client/models/metatraderPosition, shape of the example.
 POSITION: dict[str, Any] = {
     "id": "46214692",
     "type": "POSITION_TYPE_BUY",
@@ -60,6 +66,7 @@ POSITION: dict[str, Any] = {
     "stopLoss": 1.17721,
     "reason": "POSITION_REASON_EXPERT",
 }
+# metaapi.cloud/docs/client/models/metatraderOrder, shape of the example.
 ORDER: dict[str, Any] = {
     "id": "46871284",
     "type": "ORDER_TYPE_BUY_LIMIT",
@@ -74,6 +81,7 @@ ORDER: dict[str, Any] = {
     "currentVolume": 0.01,
     "comment": "COMMENT2",
 }
+# metaapi.cloud/docs/client/restApi/api/retrieveHistoricalData/readHistoryOrdersByTimeRange.
 HISTORY_ORDER: dict[str, Any] = {
     "clientId": "S165_EJIQROFJUNEUDZLA_E0",
     "currentPrice": 1.261,
@@ -89,6 +97,7 @@ HISTORY_ORDER: dict[str, Any] = {
     "type": "ORDER_TYPE_BUY",
     "volume": 0.07,
 }
+# metaapi.cloud/docs/client/models/metatraderDeal, shape of the example.
 DEAL: dict[str, Any] = {
     "clientId": "S165_EJIQROFJUNEUDZLA_E0",
     "commission": -0.25,
@@ -107,6 +116,7 @@ DEAL: dict[str, Any] = {
     "volume": 0.07,
     "reason": "DEAL_REASON_EXPERT",
 }
+# metaapi.cloud/docs/client/models/metatraderSymbolSpecification, shape of the example.
 SPECIFICATION: dict[str, Any] = {
     "symbol": "GBPUSD",
     "tickSize": 0.00001,
@@ -125,6 +135,7 @@ SPECIFICATION: dict[str, Any] = {
     "fillingModes": ["SYMBOL_FILLING_FOK"],
     "allowedExpirationModes": ["SYMBOL_EXPIRATION_GTC", "SYMBOL_EXPIRATION_SPECIFIED"],
 }
+# metaapi.cloud/docs/client/models/metatraderSymbolPrice, shape of the example.
 PRICE: dict[str, Any] = {
     "symbol": "GBPUSD",
     "bid": 1.24883,
@@ -134,12 +145,32 @@ PRICE: dict[str, Any] = {
     "time": "2026-03-02T10:05:11.000Z",
     "brokerTime": "2026-03-02 12:05:11.000",
 }
+# metaapi.cloud/docs/client/models/metatraderTradeResponse; its ids come as numbers too.
 DONE: dict[str, Any] = {
     "numericCode": 10009,
     "stringCode": "TRADE_RETCODE_DONE",
     "message": "Request completed",
     "orderId": "46870472",
     "positionId": "46870472",
+}
+
+
+# metaapi.cloud/docs/client/models/tooManyRequestsError, `metadata` as in the example.
+TOO_MANY: dict[str, Any] = {
+    "id": 1,
+    "error": "TooManyRequestsError",
+    "message": "The getAccountInformation API allows 1000 cpu credits per 1s",
+    "metadata": {
+        "total": 1000,
+        "available": 0,
+        "needed": 50,
+        "resourceId": "user:userId",
+        "multiplierId": "accountCount:userId",
+        "exceededConfig": "perUser",
+        "exceededPeriod": "1s",
+        "recommendedRetryTime": "2022-05-31T09:00:52.361Z",
+        "method": "getAccountInformation",
+    },
 }
 
 
@@ -171,3 +202,22 @@ class Rig:
     broker: MetaApiBroker
     metrics: CountingMetrics
     late: list[tuple[BrokerOrder, Outcome]]
+
+
+def another(
+    rig: Rig, account_id: str = "b", token: str = "another", urls: MetaApiUrls | None = None
+) -> MetaApiBroker:
+    return MetaApiBroker(
+        rig.client,
+        account_id=account_id,
+        token=Secret(token),
+        region="new-york",
+        urls=urls
+        or MetaApiUrls(
+            provisioning=f"{rig.stub.url}/prov",
+            client=f"{rig.stub.url}/client/{{region}}",
+            public_only=False,
+        ),
+        clock=WallClock(),
+        metrics=rig.metrics,
+    )

@@ -66,29 +66,35 @@ class Running:
 
     async def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
         """Send the signal, read the rest, and return exit status and seconds it took."""
-        assert self.process.stdout is not None
         begun = time.monotonic()
         self.process.send_signal(number)
         async with asyncio.timeout(END_S):
-            rest = await self.process.stdout.read()
+            if self.process.stdout is not None:
+                self.lines += (await self.process.stdout.read()).decode().splitlines()
             status = await self.process.wait()
-        self.lines += rest.decode().splitlines()
         return status, time.monotonic() - begun
 
 
 @asynccontextmanager
 async def running(
-    *words: str, cwd: Path, variables: Mapping[str, str] | None = None
+    *words: str,
+    cwd: Path,
+    variables: Mapping[str, str] | None = None,
+    program: tuple[str, ...] = COMMAND,
+    log: Path | None = None,
 ) -> AsyncIterator[Running]:
-    """Start a command; its whole process group is gone when the block is left."""
-    with (cwd / "stderr.txt").open("ab") as errors:
+    """Start a command; its whole process group is gone when the block is left.
+
+    With `log` all that it prints goes there, and nothing has to be read to keep it going.
+    """
+    with (log or cwd / "stderr.txt").open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
-            *COMMAND,
+            *program,
             *words,
             cwd=cwd,
             env=environment(variables),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=errors if log else asyncio.subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
         )
@@ -109,6 +115,8 @@ def city_ended(run_dir: Path) -> Iterator[None]:
         with contextlib.suppress(OSError, ValueError, KeyError):
             facts = json.loads((run_dir / "city.json").read_text(encoding="utf-8"))
             os.kill(int(facts["pid"]), signal.SIGKILL)
+            # A child of ours only where the test itself has started it.
+            os.waitpid(int(facts["pid"]), 0)
 
 
 def descendants(pid: int) -> set[int]:

@@ -19,6 +19,7 @@ from signalfleet.domain.ids import ChannelId, MessageId
 from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.ports.chat_source import (
     ChatBatch,
+    ChatNotice,
     Deleted,
     LinkHealth,
     LinkState,
@@ -71,6 +72,7 @@ class Inbox:
         self.checkpoints: dict[int, int] = {}
         self.pts: dict[int, int] = {}
         self.health: list[LinkHealth] = []
+        self.notices: list[ChatNotice] = []
         self.fails = 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -98,6 +100,9 @@ class Inbox:
 
     async def link_changed(self, health: LinkHealth) -> None:
         self.health.append(health)
+
+    async def chat_noticed(self, notice: ChatNotice) -> None:
+        self.notices.append(notice)
 
     # Asking
 

@@ -14,9 +14,9 @@ from typing import Any
 import aiohttp
 import uvicorn
 from fastapi import FastAPI
+
 from kit.wall_clock import WallClock
 from kit.web_scene import CELL, USER
-
 from signalfleet.adapters.memory.bus import MemoryBus
 from signalfleet.adapters.memory.store import MemoryStore
 from signalfleet.domain.ids import UserId
@@ -94,12 +94,13 @@ async def serve(
     *,
     demo_user: UserId | None = USER,
     heartbeat: timedelta = timedelta(seconds=15),
+    name: str = "127.0.0.1",
     **changes: Any,
 ) -> AsyncIterator[Site]:
-    """Serve the web role; everything is closed when the block is left."""
+    """Serve the web role; everything is closed when the block is left. `name` is in its address."""
     bus, listening = MemoryBus(), socket.socket()
     listening.bind(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    url = f"http://{name}:{listening.getsockname()[1]}"
     store = store or MemoryStore(cell=CELL)
     given: dict[str, Any] = {
         "store": store,

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
+
 from kit.wall_clock import WallClock
 from kit.web_scene import CELL, a_full_day
 from kit.web_site import Site, serve
-
 from signalfleet.adapters.memory.store import MemoryStore
 
 

@@ -11,12 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
 from kit.browser import chromium
 from kit.wall_clock import WallClock
 from kit.web_scene import CELL, DESK, GOLD, USER, Post, Scene, a_full_day
 from kit.web_site import Site, serve
-from playwright.async_api import Browser, BrowserContext, Page, expect
-
 from signalfleet.adapters.memory.store import MemoryStore
 from signalfleet.domain.trading.records import CopyOutcome
 from signalfleet.ports.bus import LiveEvent

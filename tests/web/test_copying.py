@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
+
 from kit.web_scene import USER
 from kit.web_site import Site
-
 from signalfleet.domain.ids import slot
 
 pytestmark = pytest.mark.loopback

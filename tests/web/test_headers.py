@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+
 from kit.web_site import OURS, PAGE, Site, serve
 
 pytestmark = pytest.mark.loopback

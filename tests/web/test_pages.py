@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+
 from kit.wall_clock import WallClock
 from kit.web_scene import (
     CELL,
@@ -15,10 +16,8 @@ from kit.web_scene import (
     Leg,
     Post,
     Scene,
-    a_full_day,
 )
 from kit.web_site import Site, serve
-
 from signalfleet.adapters.memory.store import MemoryStore
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import ChannelId, UserId, slot
@@ -162,7 +161,7 @@ async def test_the_trace_tells_each_step_with_its_time(home: Site) -> None:
     assert "0.12 worse" in said
     assert "Take profit +17.71" in said
     assert "Result so far +17.71 USD" in said
-    assert "Leg 2: Stop to 2650.52, target 2662: accepted." in said
+    assert "Leg 2, stop to 2650.52, target 2662: accepted." in said
     assert f'href="/signals/{GOLD}/72"' in text
     assert len(re.findall(r'class="since"[^>]*>[+]', text)) == len(steps)
 
@@ -174,7 +173,8 @@ async def test_answers_are_threaded_under_their_parent(home: Site) -> None:
     answer = words_of((await home.page(f"/signals/{GOLD}/72")).text)
     assert "In answer to" in answer
     assert "Followed" in answer
-    assert "Break-even: stop to 2650.52." in answer
+    assert "Break-even: stop to 2650.52 on 2 legs." in answer
+    assert "Leg 2 of XAUUSD, stop to 2650.52, target 2662: accepted." in answer
 
 
 @pytest.mark.parametrize(
@@ -269,6 +269,7 @@ async def test_an_edit_and_a_deletion_are_shown_with_their_times(fresh: Site, sc
     assert "<del>2640</del><ins>2643</ins>" in text
     assert "Edited" in words_of(text)
     await scene.delete(GOLD, 9)
+    assert "BUY GOLD 2650 SL 2643" in words_of((await fresh.page("/signals")).text)
     text = (await fresh.page(f"/signals/{GOLD}/9")).text
     assert "The channel deleted this message" in text
     assert "<ins>2643</ins>" in text

@@ -14,6 +14,7 @@ from signalfleet.web.present import formats
 from signalfleet.web.present.detail import changes
 from signalfleet.web.present.formats import Times, one_line
 from signalfleet.web.present.reading import cut, signal_line
+from signalfleet.web.present.trace import note_line
 from signalfleet.web.present.words import Words
 
 WORDS = Words.english()
@@ -126,5 +127,12 @@ def test_an_entry_is_said_in_one_line() -> None:
     assert signal_line(signal) == (
         "BUY LIMIT XAUUSD 2349\u20132350.1, S/L 2340, T/P 2360.50 / open, risk 1 %"
     )
-    bare = Signal(side=Side.SELL, stop_pips=Decimal(30), target_pips=(Decimal(20), Decimal("50")))
+    bare = Signal(side=Side.SELL, stop_pips=Decimal(30), target_pips=(Decimal(20), Decimal(50)))
     assert signal_line(bare) == "SELL no symbol at market, S/L 30 pips, T/P 20 / 50 pips"
+
+
+def test_a_legs_note_is_said_in_words() -> None:
+    assert note_line("leg 2: late_stop (price 5, stop 6)", WORDS) == (
+        "Leg 2: The price had already passed the new stop, so it was not sent (price 5, stop 6)."
+    )
+    assert note_line("anything else", WORDS) == "Anything else"

@@ -2,9 +2,9 @@
 
 import pytest
 from fastapi import FastAPI
-from kit.web_site import Site, serve
 from starlette.responses import PlainTextResponse, Response
 
+from kit.web_site import Site, serve
 from signalfleet.web.app import TABLES
 from signalfleet.web.routes import Access, UnclassedRouteError, WebRoute, require_classes
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 from http.cookies import SimpleCookie
 
 import pytest
+
 from kit.wall_clock import WallClock
 from kit.web_scene import CELL, USER, a_full_day
 from kit.web_site import KEY, OURS, PAGE, Site, serve
-
 from signalfleet.adapters.memory.bus import MemoryBus
 from signalfleet.adapters.memory.store import MemoryStore
 from signalfleet.web.auth.sessions import digest

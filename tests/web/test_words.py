@@ -35,6 +35,8 @@ absent_after_doubt superseded no_open_trade late_stop symbol_conflict
 """.split()
 WRITTEN = re.compile(r"(?:code|reason|refusal)=\"([a-z][a-z_]+)\"")
 
+NOT_SENT = re.compile(r"NotSentError\([^()]*reason=\"([a-z_]+)\"")
+
 
 def codes_in(*rooms: str) -> set[str]:
     paths = (path for room in rooms for path in (SOURCE / room).rglob("*.py"))
@@ -67,8 +69,9 @@ def test_every_reason_of_a_bot_has_a_sentence() -> None:
     assert missing("bot_reason", found - links) == []
 
 
-def test_every_reason_of_the_broker_has_words() -> None:
-    found = codes_in("adapters/metaapi") - {"token_form", "token_refused"}
+def test_every_reason_why_an_order_did_not_leave_has_words() -> None:
+    texts = (path.read_text() for path in (SOURCE / "adapters/metaapi").rglob("*.py"))
+    found = {code for text in texts for code in NOT_SENT.findall(text)}
     assert {"no_route", "closing"} <= found
     assert missing("broker", found) == []
 

@@ -7,8 +7,9 @@ import structlog
 
 from signalfleet.domain import ids
 from signalfleet.domain.ids import UserId
-from signalfleet.ports.chat_source import ChatListing, SignedIn
-from signalfleet.ports.secrets import CredentialStore, Secret
+from signalfleet.ports.chat_sign_in import SignedIn
+from signalfleet.ports.chat_source import ChatListing
+from signalfleet.ports.secrets import CredentialStore
 from signalfleet.ports.store import Channel, CopyMode, Store, UserProfile
 
 log = structlog.get_logger()
@@ -34,7 +35,7 @@ async def keep_sign_in(
             slot=ids.slot(user_id),
         )
     )
-    await credentials.put(profile.user_id, SESSION_FIELD, Secret(signed_in.session))
+    await credentials.put(profile.user_id, SESSION_FIELD, signed_in.session)
     log.info("telegram_connected", user_id=profile.user_id)
     return profile
 

@@ -1,18 +1,20 @@
 """Plan a follow-up on the trades of the signal that it speaks of."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from signalfleet.app import explain
 from signalfleet.app.desk import AccountDesk
 from signalfleet.app.execute_signal import effective_settings
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
-from signalfleet.domain.ids import SignalId
+from signalfleet.domain.ids import SignalId, TradeId
+from signalfleet.domain.money import Price
 from signalfleet.domain.signals.correlate import find_targets
 from signalfleet.domain.signals.describe import describe_action
-from signalfleet.domain.signals.model import CancelPending, Context, FollowUp
+from signalfleet.domain.signals.model import CancelPending, Close, Context, FollowUp
 from signalfleet.domain.trading.follow_up import (
     FollowUpPlan,
     FollowUpQuestion,
@@ -20,8 +22,9 @@ from signalfleet.domain.trading.follow_up import (
     plan_follow_up,
 )
 from signalfleet.domain.trading.intents import Action, Intent, IntentState, action_of
+from signalfleet.domain.trading.progress import is_ending, order_prices, trade_as_wanted
 from signalfleet.domain.trading.records import SignalRecord, TraceStep, Trade, TradeState
-from signalfleet.ports.errors import PortError
+from signalfleet.ports.errors import PortError, RefusedError
 from signalfleet.ports.store import StoredMessage
 
 OPERATIONS = {Action.CLOSE: "C", Action.REDUCE: "P"}
@@ -44,16 +47,21 @@ class ExecuteFollowUp:
         self._desk = desk
 
     async def plan(
-        self, stored: StoredMessage, follow_up: FollowUp, context: Context, number: int
+        self,
+        stored: StoredMessage,
+        follow_up: FollowUp,
+        context: Context,
+        number: int,
+        drafted: Sequence[Intent] = (),
     ) -> FollowUpOutcome:
-        """Plan the `number`-th follow-up of a message."""
+        """Plan the `number`-th follow-up of a message; `drafted` came from the ones before it."""
         outcome = FollowUpOutcome()
         found = find_targets(follow_up, stored.message, context)
         if isinstance(found, str):
             self._refuse(outcome, follow_up, found)
             return outcome
         signals = await self._signals([known.signal for known in found])
-        await self.plan_for(stored, follow_up, signals, number, outcome)
+        await self.plan_for(stored, follow_up, signals, number, outcome, drafted)
         return outcome
 
     async def plan_deletion(self, stored: StoredMessage) -> FollowUpOutcome:
@@ -74,6 +82,7 @@ class ExecuteFollowUp:
         signals: Sequence[SignalRecord],
         number: int,
         outcome: FollowUpOutcome,
+        drafted: Sequence[Intent] = (),
     ) -> None:
         trades = await self._desk.store.journal.trades_of_signals([s.signal_id for s in signals])
         live = [trade for trade in trades if trade.state.is_live]
@@ -83,15 +92,23 @@ class ExecuteFollowUp:
         if not live:
             self._refuse(outcome, follow_up, "no_open_trade")
             return
+        under_way = await self._under_way(live, drafted)
+        wanted = _as_wanted(follow_up, live, under_way)
+        if not wanted:
+            self._refuse(outcome, follow_up, "no_open_trade")
+            return
         groups: dict[tuple[str, SignalId], list[Trade]] = defaultdict(list)
-        for trade in live:
+        for trade in wanted:
             groups[trade.account, trade.signal].append(trade)
         by_id = {record.signal_id: record for record in signals}
         for account in self._desk.accounts.values():
             for (account_id, signal_id), legs in groups.items():
                 if account_id == account.account.account_id:
                     record = by_id[signal_id]
-                    await self._plan_on(account, stored, follow_up, record, legs, number, outcome)
+                    prices = order_prices(legs, under_way)
+                    await self._plan_on(
+                        account, stored, follow_up, record, legs, prices, number, outcome
+                    )
 
     async def _plan_on(
         self,
@@ -100,6 +117,7 @@ class ExecuteFollowUp:
         follow_up: FollowUp,
         record: SignalRecord,
         legs: list[Trade],
+        prices: Mapping[TradeId, Price],
         number: int,
         outcome: FollowUpOutcome,
     ) -> None:
@@ -115,10 +133,18 @@ class ExecuteFollowUp:
                     instrument=await account.instrument(legs[0].symbol),
                     quote=await account.quote(legs[0].symbol),
                     rules=effective.rules,
+                    order_prices=prices,
                 )
             )
+        except RefusedError:
+            self._refuse(outcome, follow_up, "symbol_not_at_broker")
+            return
         except PortError:
             # The account cannot be asked just now; a protective instruction is not dropped.
+            outcome.must_wait = True
+            return
+        if any(note.code == "open_price_unknown" for note in plan.notes):
+            # Just opened: the next look brings the price, and the instruction must not be lost.
             outcome.must_wait = True
             return
         now = self._desk.clock.now()
@@ -135,7 +161,8 @@ class ExecuteFollowUp:
         cause = f"msg:{key.chat}:{key.message}:{key.rev}:{number}"
         action = action_of(item.command)
         operation = f"{OPERATIONS.get(action, 'M')}{(key.message + number) % 100}"
-        now = self._desk.clock.now()
+        # Within one message the order of the text decides which instruction is the newer one.
+        now = self._desk.clock.now() + timedelta(microseconds=number)
         trade = item.trade
         return Intent(
             intent_id=ids.intent_id(self._desk.user, trade.account, trade.trade_id, action, cause),
@@ -150,6 +177,14 @@ class ExecuteFollowUp:
             sending_at=now,
         )
 
+    async def _under_way(
+        self, trades: Sequence[Trade], drafted: Sequence[Intent]
+    ) -> tuple[Intent, ...]:
+        """Return the trades' intents that were accepted or may still be, the oldest first."""
+        stored = await self._desk.store.journal.intents_of_trades([t.trade_id for t in trades])
+        ended = (IntentState.REJECTED, IntentState.EXPIRED, IntentState.CANCELLED)
+        return tuple(intent for intent in (*stored, *drafted) if intent.state not in ended)
+
     def _refuse(self, outcome: FollowUpOutcome, follow_up: FollowUp, reason: str) -> None:
         outcome.reason = outcome.reason or reason
         action = describe_action(follow_up.action)
@@ -159,6 +194,24 @@ class ExecuteFollowUp:
     async def _signals(self, signals: Sequence[SignalId]) -> list[SignalRecord]:
         found = [await self._desk.store.journal.get_signal(signal) for signal in signals]
         return [record for record in found if record is not None]
+
+
+def _as_wanted(
+    follow_up: FollowUp, trades: Sequence[Trade], under_way: Sequence[Intent]
+) -> list[Trade]:
+    """Return the trades as they will be when what is under way is done.
+
+    Closing and cancelling look at no earlier instruction: asking twice does no harm, and an
+    earlier one may have failed.
+    """
+    if isinstance(follow_up.action, Close | CancelPending):
+        return list(trades)
+    waiting = [intent for intent in under_way if not intent.state.is_final]
+    return [
+        trade_as_wanted(trade, [i for i in waiting if i.trade == trade.trade_id])
+        for trade in trades
+        if not is_ending(trade, under_way)
+    ]
 
 
 def _reason(plan: FollowUpPlan) -> str | None:

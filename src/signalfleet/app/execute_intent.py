@@ -1,12 +1,17 @@
 """Send one written-down intent once, and write down what came of it."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
 
 import structlog
 
+from signalfleet.app.copies import copies_after
+from signalfleet.app.execute_signal import effective_settings
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
 from signalfleet.domain.money import Lots
+from signalfleet.domain.trading.entry import against_entry
 from signalfleet.domain.trading.intents import (
     AmendLeg,
     CancelLeg,
@@ -38,13 +43,15 @@ from signalfleet.domain.trading.orders import (
     ReducePosition,
 )
 from signalfleet.domain.trading.outcomes import Rejected, Unknown
-from signalfleet.domain.trading.progress import copy_outcome, trade_after
+from signalfleet.domain.trading.progress import supersedes, trade_after
 from signalfleet.domain.trading.reconcile import is_done
 from signalfleet.domain.trading.records import Copy, Settlement, Trade
 from signalfleet.ports.broker import Broker
-from signalfleet.ports.errors import NotSentError, PortError, TemporaryError
+from signalfleet.ports.errors import NotSentError, PortError, RefusedError, TemporaryError
 
 log = structlog.get_logger()
+
+HISTORY_MARGIN: Final = timedelta(seconds=120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +85,17 @@ class ExecuteIntent:
         return settled
 
     async def release(self, intent: Intent) -> Intent:
-        """Take a held intent to SENDING again if it may still go, else end it."""
-        now = self._desk.clock.now()
-        if intent.lane is Lane.ENTRY and (
-            self._desk.halted or intent.valid_until is None or now > intent.valid_until
-        ):
-            return await self.settle(
-                intent, WentStale("halted" if self._desk.halted else "too_old")
-            )
-        step = advance(intent, Released(), now)
+        """Take a held intent to SENDING again if it may still go, else end it.
+
+        It comes back HELD where that cannot be told now.
+        """
+        try:
+            against = await self._against(intent)
+        except TemporaryError:
+            return intent
+        if against is not None:
+            return await self.settle(intent, against)
+        step = advance(intent, Released(), self._desk.clock.now())
         again = step.intent
         if again.attempt > 1:
             again = replace(again, client_id=self._next_client_id(again))
@@ -111,7 +120,9 @@ class ExecuteIntent:
         after = trade_after(trade, intent)
         copies: tuple[Copy, ...] = ()
         if intent.lane is Lane.ENTRY:
-            copies = await self._copies(intent, after)
+            copies = await copies_after(
+                self._desk, intent.account, [after.signal], [after], [intent]
+            )
         trades = (after,) if after != trade else ()
         await journal.settle(
             Settlement(intents=(intent,), trades=trades, copies=copies), self._desk.epoch
@@ -131,35 +142,40 @@ class ExecuteIntent:
             reason=intent.reason,
         )
 
-    async def _copies(self, intent: Intent, after: Trade) -> tuple[Copy, ...]:
-        journal = self._desk.store.journal
-        trades = [
-            after if trade.trade_id == after.trade_id else trade
-            for trade in await journal.trades_of_signals([after.signal])
-            if trade.account == intent.account
-        ]
-        entries = [
-            intent if other.intent_id == intent.intent_id else other
-            for other in await journal.intents_of_trades([t.trade_id for t in trades])
-            if other.lane is Lane.ENTRY
-        ]
-        outcome = copy_outcome(trades, entries)
-        return tuple(
-            replace(
-                copy,
-                outcome=outcome,
-                reason=intent.reason if intent.state.is_final else copy.reason,
-                settled_at=self._desk.clock.now(),
-            )
-            for copy in await journal.copies_of_signals([after.signal])
-            if copy.account == intent.account
-        )
-
     async def _trade(self, intent: Intent) -> Trade:
         found = await self._desk.store.journal.get_trade(intent.trade)
         if found is None:
             raise PortError("an intent without a trade is in the store")
         return found
+
+    async def _against(self, intent: Intent) -> Event | None:
+        """Return what ends a held intent instead of sending it; None if nothing does."""
+        if intent.lane is Lane.PROTECTIVE:
+            others = await self._desk.store.journal.intents_of_trades([intent.trade])
+            is_superseded = any(supersedes(other, intent) for other in others)
+            return Dropped("superseded") if is_superseded else None
+        if self._desk.halted:
+            return Dropped("halted")
+        if intent.valid_until is None or self._desk.clock.now() > intent.valid_until:
+            return WentStale()
+        return await self._against_entry(intent)
+
+    async def _against_entry(self, intent: Intent) -> Event | None:
+        trade = await self._trade(intent)
+        record = await self._desk.store.journal.get_signal(trade.signal)
+        command = intent.command
+        if record is None or not isinstance(command, OpenLeg):
+            raise PortError("an entry without its signal is in the store")
+        revisions = await self._desk.store.inbox.revisions(record.chat, record.message)
+        if any(revision.deleted_at is not None for revision in revisions):
+            return Dropped("deleted")
+        try:
+            quote = await self._desk.accounts[intent.account].quote(command.symbol)
+        except RefusedError:
+            return Dropped("symbol_not_at_broker")
+        effective = await effective_settings(self._desk, record.chat, intent.account)
+        code = against_entry(command, record.reading.entry, quote, effective.rules)
+        return Dropped(code) if code is not None else None
 
     def _next_client_id(self, intent: Intent) -> ids.ClientId:
         if intent.lane is not Lane.ENTRY:
@@ -172,26 +188,26 @@ class ExecuteIntent:
         if isinstance(intent.command, OpenLeg):
             return await self._prepare_entry(intent, intent.command, trade, broker)
         try:
-            snapshot = await broker.snapshot(self._desk.clock.now(), full=False)
+            snapshot = await broker.snapshot(self._desk.clock.now(), full=False, urgent=True)
         except TemporaryError:
             return _Prepared(instead=NotSent("account_unreadable"))
         facts = facts_of(trade, snapshot)
-        done = is_done(intent, facts, snapshot)
+        done = is_done(intent, trade, facts, snapshot)
         if done is not None:
             return _Prepared(instead=done)
-        return _order_for(intent, facts)
+        return _order_for(intent, trade, facts)
 
     async def _prepare_entry(
         self, intent: Intent, command: OpenLeg, trade: Trade, broker: Broker
     ) -> _Prepared:
         if intent.attempt > 1:
             # The absence was proved, yet one complete look more is cheap and a double is not.
-            since = intent.created_at
+            since = intent.created_at - HISTORY_MARGIN
             try:
                 snapshot = await broker.snapshot(since, full=True)
             except TemporaryError:
                 return _Prepared(instead=NotSent("account_unreadable"))
-            found = is_done(intent, facts_of(trade, snapshot), snapshot)
+            found = is_done(intent, trade, facts_of(trade, snapshot), snapshot)
             if found is not None or not snapshot.complete:
                 return _Prepared(instead=found or NotSent("account_unreadable"))
         return _Prepared(
@@ -228,12 +244,14 @@ class ExecuteIntent:
 
     async def _look_again(self, intent: Intent, outcome: Rejected, broker: Broker) -> Event:
         """The broker says that it is so already: believe the account, not the words."""
+        since = intent.created_at - HISTORY_MARGIN
         try:
-            snapshot = await broker.snapshot(self._desk.clock.now(), full=False)
+            snapshot = await broker.snapshot(since, full=True, urgent=True)
         except TemporaryError:
             return Replied(Unknown(cause="account_unreadable"))
-        facts = facts_of(await self._trade(intent), snapshot)
-        return is_done(intent, facts, snapshot) or Replied(replace(outcome, again=True))
+        trade = await self._trade(intent)
+        done = is_done(intent, trade, facts_of(trade, snapshot), snapshot)
+        return done or Replied(replace(outcome, again=True))
 
     def _gate(self, intent: Intent) -> None:
         if intent.lane is not Lane.ENTRY:
@@ -244,14 +262,19 @@ class ExecuteIntent:
             raise NotSentError("the signal is too old", reason="too_old")
 
 
-def _order_for(intent: Intent, facts: TradeFacts) -> _Prepared:
-    """Make the request for a protective intent from the account as it is now."""
+def _order_for(intent: Intent, trade: Trade, facts: TradeFacts) -> _Prepared:
+    """Make the request for a protective intent from the account as it is now.
+
+    What was just opened may not be listed yet; what the broker called it in its reply does.
+    """
     position = facts.positions[0] if facts.positions else None
     order = facts.orders[0] if facts.orders else None
+    position_id = position.position_id if position else trade.position_id
+    order_id = order.order_id if order else trade.order_id
     match intent.command:
-        case CloseLeg() if position:
+        case CloseLeg() if position_id:
             request: BrokerOrder = ClosePosition(
-                position_id=position.position_id, client_id=intent.client_id
+                position_id=position_id, client_id=intent.client_id
             )
         case ReduceLeg(remaining=remaining) if position:
             request = ReducePosition(
@@ -259,15 +282,13 @@ def _order_for(intent: Intent, facts: TradeFacts) -> _Prepared:
                 lots=Lots(position.lots.value - remaining.value),
                 client_id=intent.client_id,
             )
-        case ProtectLeg(stop_loss=stop, take_profit=target) if position:
-            request = ModifyPosition(
-                position_id=position.position_id, stop_loss=stop, take_profit=target
-            )
-        case CancelLeg() if order:
-            request = CancelOrder(order_id=order.order_id)
-        case AmendLeg(price=price, stop_loss=stop, take_profit=target) if order:
+        case ProtectLeg(stop_loss=stop, take_profit=target) if position_id:
+            request = ModifyPosition(position_id=position_id, stop_loss=stop, take_profit=target)
+        case CancelLeg() if order_id:
+            request = CancelOrder(order_id=order_id)
+        case AmendLeg(price=price, stop_loss=stop, take_profit=target) if order_id:
             request = ModifyOrder(
-                order_id=order.order_id, price=price, stop_loss=stop, take_profit=target
+                order_id=order_id, price=price, stop_loss=stop, take_profit=target
             )
         case _:
             return _Prepared(instead=NotSent("not_seen_at_broker"))

@@ -1,5 +1,6 @@
 """Plan one signal of a message on each of the user's accounts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -7,7 +8,7 @@ from typing import Final
 
 from signalfleet.app import explain
 from signalfleet.app.desk import AccountDesk
-from signalfleet.app.known_signals import open_copies
+from signalfleet.app.known_signals import open_copies, open_copy
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
 from signalfleet.domain.ids import AccountId, ChannelId
@@ -34,7 +35,7 @@ from signalfleet.domain.trading.records import (
 )
 from signalfleet.domain.trading.reports import AccountFacts
 from signalfleet.ports.errors import PortError, RefusedError
-from signalfleet.ports.store import StoredMessage
+from signalfleet.ports.store import CopyMode, StoredMessage
 
 EXPIRED_CODES: Final = frozenset({"too_old"})
 PASSING_CODES: Final = frozenset({"outcome_unknown", "account_not_ready"})
@@ -55,6 +56,16 @@ class SignalOutcome:
     reason: str | None = None
     must_wait: bool = False
 
+    def opened(self, account: AccountDesk) -> list[OpenCopy]:
+        """Return what it opens on an account, for the guards of the message's next signal."""
+        if self.record is None:
+            return []
+        return [
+            open_copy(self.record, copy, is_live=True)
+            for copy in self.copies
+            if copy.account == account.account.account_id and copy.outcome is None
+        ]
+
 
 class ExecuteSignal:
     """Turns a signal into plans. Nothing is stored or sent here."""
@@ -62,18 +73,27 @@ class ExecuteSignal:
     def __init__(self, desk: UserDesk) -> None:
         self._desk = desk
 
-    async def plan(self, stored: StoredMessage, signal: Signal, part: int) -> SignalOutcome:
-        """Plan a signal on each account.
+    async def plan(
+        self,
+        stored: StoredMessage,
+        signal: Signal,
+        part: int,
+        mode: CopyMode,
+        before: Sequence[SignalOutcome] = (),
+    ) -> SignalOutcome:
+        """Plan a signal on each account that the channel feeds.
 
-        A signal without any level leaves no record, so that an edit which brings the levels can
-        still enter.
+        `before` are the message's earlier parts, which count as open already. A signal without
+        any level leaves no record, so that an edit which brings the levels can still enter.
         """
         outcome = SignalOutcome()
         now = self._desk.clock.now()
         message = stored.message
         signal_id = ids.signal_id(self._desk.user, message.channel, message.message, part)
-        for account in self._desk.accounts.values():
-            result = await self._plan_on(account, stored, signal, part, outcome)
+        accounts = [one for one in self._desk.accounts.values() if _feeds(mode, one)]
+        for account in accounts:
+            drafted = [o for earlier in before for o in earlier.opened(account)]
+            result = await self._plan_on(account, stored, signal, part, outcome, drafted)
             outcome.copies.append(self._copy(account, signal_id, result))
             if isinstance(result, Refusal):
                 outcome.reason = outcome.reason or result.code
@@ -81,7 +101,7 @@ class ExecuteSignal:
                     outcome.must_wait |= await self._is_fresh(account, stored)
             else:
                 outcome.plans.append(result)
-        if not self._desk.accounts:
+        if not accounts:
             outcome.reason = "no_account"
         if outcome.plans:
             outcome.reason, outcome.must_wait = None, False
@@ -116,6 +136,7 @@ class ExecuteSignal:
         signal: Signal,
         part: int,
         outcome: SignalOutcome,
+        drafted: Sequence[OpenCopy],
     ) -> TradePlan | Refusal:
         account_id = account.account.account_id
         currency = account.account.currency or ""
@@ -123,7 +144,7 @@ class ExecuteSignal:
         try:
             facts = await account.facts()
             currency = facts.currency
-            result = await self._decide(account, facts, stored, signal, part)
+            result = await self._decide(account, facts, stored, signal, part, drafted)
         except RefusedError:
             result = Refusal(code="symbol_not_at_broker", detail=signal.symbol or "")
         except PortError as error:
@@ -144,12 +165,14 @@ class ExecuteSignal:
         stored: StoredMessage,
         signal: Signal,
         part: int,
+        drafted: Sequence[OpenCopy],
     ) -> TradePlan | Refusal:
         message = stored.message
         effective = await effective_settings(
             self._desk, message.channel, account.account.account_id
         )
-        copies = await open_copies(self._desk, account.account.account_id)
+        stored_copies = await open_copies(self._desk, account.account.account_id)
+        copies = (*stored_copies, *drafted)
         gate = await self._gatekeeping(account, facts, stored, signal)
         # The checks without prices come first: a refused signal costs the broker no reads.
         before = first_failure(
@@ -249,6 +272,17 @@ class ExecuteSignal:
             lots=result.sizing.lots,
             budget=result.sizing.got_money,
         )
+
+
+def _feeds(mode: CopyMode, account: AccountDesk) -> bool:
+    """Tell whether a channel in that mode may open trades on the account."""
+    match mode:
+        case CopyMode.ON:
+            return True
+        case CopyMode.PAPER:
+            return account.account.broker == "paper"
+        case CopyMode.OFF | CopyMode.APPROVE:
+            return False
 
 
 def _time_of(stored: StoredMessage) -> datetime:

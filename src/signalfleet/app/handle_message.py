@@ -6,7 +6,7 @@ import structlog
 
 from signalfleet.app import explain
 from signalfleet.app.execute_follow_up import ExecuteFollowUp, FollowUpOutcome
-from signalfleet.app.execute_signal import ExecuteSignal, effective_settings
+from signalfleet.app.execute_signal import ExecuteSignal, SignalOutcome, effective_settings
 from signalfleet.app.known_signals import context_of
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.settings.catalogue import DeletePolicy, EditPolicy, Rules
@@ -15,6 +15,7 @@ from signalfleet.domain.signals.model import (
     Ambiguous,
     Context,
     FollowUp,
+    Issue,
     NotASignal,
     Parsed,
     ParseResult,
@@ -41,6 +42,7 @@ class _Draft:
     decision: Decision
     must_wait: bool = False
     trace: list[TraceStep] = field(default_factory=list)
+    entered: list[SignalOutcome] = field(default_factory=list)
 
     def add(self, outcome: FollowUpOutcome) -> None:
         self.must_wait = self.must_wait or outcome.must_wait
@@ -150,11 +152,13 @@ class HandleMessage:
             if not isinstance(reading, Signal | FollowUp):
                 continue
             verdict = judge(reading)
-            if verdict is not Verdict.ACCEPT:
+            # Levels on the wrong side are refused by planning, which shows all the checks.
+            if verdict is not Verdict.ACCEPT and not _is_wrong_sided(reading):
                 code = "held" if verdict is Verdict.HOLD else "low_confidence"
                 self._skip(draft, part, code)
             elif isinstance(reading, FollowUp):
-                draft.add(await self._follow_ups.plan(stored, reading, context, number))
+                drafted = draft.decision.intents
+                draft.add(await self._follow_ups.plan(stored, reading, context, number, drafted))
             elif decided:
                 self._skip(draft, part, "already_entered")
             else:
@@ -162,7 +166,13 @@ class HandleMessage:
             part += isinstance(reading, Signal)
 
     async def _enter(self, stored: StoredMessage, signal: Signal, part: int, draft: _Draft) -> None:
-        outcome = await self._signals.plan(stored, signal, part)
+        channel = await self._desk.store.channels.get(stored.message.channel)
+        mode = CopyMode.OFF if channel is None else channel.mode
+        if mode is CopyMode.APPROVE:
+            self._skip(draft, part, "approval_not_offered")
+            return
+        outcome = await self._signals.plan(stored, signal, part, mode, draft.entered)
+        draft.entered.append(outcome)
         draft.must_wait = draft.must_wait or outcome.must_wait
         draft.trace.extend(outcome.trace)
         decision = draft.decision
@@ -183,6 +193,11 @@ class HandleMessage:
         first = next(iter(self._desk.accounts), None)
         found = await effective_settings(self._desk, stored.message.channel, first)
         return found.rules
+
+
+def _is_wrong_sided(reading: Signal | FollowUp) -> bool:
+    wrong = {Issue.STOP_WRONG_SIDE, Issue.TARGET_WRONG_SIDE}
+    return isinstance(reading, Signal) and bool(wrong & set(reading.issues))
 
 
 def _first_reason(result: ParseResult) -> str:

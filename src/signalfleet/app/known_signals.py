@@ -5,12 +5,13 @@ from collections import defaultdict
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.ids import AccountId, ChannelId, SignalId
 from signalfleet.domain.risk.checks import OpenCopy
-from signalfleet.domain.signals.model import Context, KnownSignal
-from signalfleet.domain.trading.records import CopyOutcome, SignalRecord, Trade, TradeState
-from signalfleet.ports.store import StoredMessage
+from signalfleet.domain.signals.model import ChannelMessage, Context, KnownSignal
+from signalfleet.domain.trading.records import Copy, CopyOutcome, SignalRecord, Trade, TradeState
+from signalfleet.ports.store import MessageState, StoredMessage
 
 RECENT = 20
 PARENTS = 5
+NOT_READ = frozenset({"superseded", "older_revision", "deleted", "channel_off"})
 NOT_TAKEN = frozenset({CopyOutcome.SKIPPED, CopyOutcome.EXPIRED, CopyOutcome.REJECTED})
 
 
@@ -30,16 +31,28 @@ async def context_of(desk: UserDesk, stored: StoredMessage) -> Context:
         if known or replied.reply_to is None:
             break
         parent = replied.reply_to
-    before = [
-        other
-        for other in await desk.store.inbox.revisions(message.channel, message.message)
-        if other.rev < stored.rev and other.deleted_at is None
-    ]
     return Context(
         replied=replied,
-        before_edit=before[-1].message if before else None,
+        before_edit=await _acted_on(desk, stored),
         recent=await known_signals(desk, message.channel),
     )
+
+
+async def _acted_on(desk: UserDesk, stored: StoredMessage) -> ChannelMessage | None:
+    """Return the version of the message that was acted on last: an edit is compared with it.
+
+    Where no version led to anything, the edit is read as if it were the first.
+    """
+    message = stored.message
+    decided = await desk.store.journal.signals_of_message(message.channel, message.message)
+    acted_on = [
+        other.message
+        for other in await desk.store.inbox.revisions(message.channel, message.message)
+        if other.rev < stored.rev
+        and other.state is MessageState.DONE
+        and (other.reason is None or (decided and other.reason not in NOT_READ))
+    ]
+    return acted_on[-1] if acted_on else None
 
 
 async def known_signals(desk: UserDesk, chat: ChannelId) -> tuple[KnownSignal, ...]:
@@ -79,20 +92,22 @@ async def open_copies(desk: UserDesk, account: AccountId) -> tuple[OpenCopy, ...
         if copy.account != account or copy.outcome in NOT_TAKEN:
             continue
         record = records[copy.signal]
-        copies.append(
-            OpenCopy(
-                channel=record.chat,
-                message=record.message,
-                symbol=record.reading.symbol or "",
-                side=record.reading.side,
-                entry=record.reading.entry,
-                stop=record.reading.stop,
-                risk=copy.budget,
-                decided_at=record.decided_at,
-                is_live=copy.signal in alive,
-            )
-        )
+        copies.append(open_copy(record, copy, is_live=copy.signal in alive))
     return tuple(copies)
+
+
+def open_copy(record: SignalRecord, copy: Copy, *, is_live: bool) -> OpenCopy:
+    return OpenCopy(
+        channel=record.chat,
+        message=record.message,
+        symbol=record.reading.symbol or "",
+        side=record.reading.side,
+        entry=record.reading.entry,
+        stop=record.reading.stop,
+        risk=copy.budget,
+        decided_at=record.decided_at,
+        is_live=is_live,
+    )
 
 
 async def _trades_by_signal(desk: UserDesk, signals: list[SignalId]) -> dict[SignalId, list[Trade]]:

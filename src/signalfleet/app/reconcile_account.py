@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
+from signalfleet.app.copies import copies_after
 from signalfleet.app.desk import AccountDesk
 from signalfleet.app.user_desk import UserDesk
-from signalfleet.domain.ids import AccountId, IntentId, SignalId, TradeId
+from signalfleet.domain.ids import AccountId, IntentId, TradeId
 from signalfleet.domain.trading.intents import Intent, IntentState, Lane
-from signalfleet.domain.trading.progress import copy_outcome, trade_after
+from signalfleet.domain.trading.lifecycle import Loaded, advance
+from signalfleet.domain.trading.progress import trade_after
 from signalfleet.domain.trading.reconcile import Findings, LookInput, reconcile
-from signalfleet.domain.trading.records import Copy, Settlement, Trade, TradeState
+from signalfleet.domain.trading.records import Settlement, Trade, TradeState
 from signalfleet.domain.trading.reports import Snapshot
 from signalfleet.ports.store import AccountView
 
@@ -43,19 +45,25 @@ class ReconcileAccount:
         self._account = account
         self._first_absent: dict[IntentId, datetime] = {}
         self._doubled: set[TradeId] = set()
+        self._unclear: set[IntentId] = set()
 
     async def adopt(self) -> None:
         """Take over intents that an earlier owner was sending: their outcome is unknown."""
         journal = self._desk.store.journal
         mine = [i for i in await journal.open_intents() if i.account == self._key]
+        now = self._desk.clock.now()
         orphans = tuple(
-            replace(intent, state=IntentState.UNKNOWN, reason="restarted")
+            advance(intent, Loaded(), now).intent
             for intent in mine
             if intent.state is IntentState.SENDING
         )
-        if orphans:
-            log.warning("intents_adopted", count=len(orphans))
-            await journal.settle(Settlement(intents=orphans), self._desk.epoch)
+        if not orphans:
+            return
+        log.warning("intents_adopted", count=len(orphans))
+        entries = {i.trade for i in orphans if i.lane is Lane.ENTRY}
+        signals = {t.signal for t in await journal.live_trades(self._key) if t.trade_id in entries}
+        copies = await copies_after(self._desk, self._key, signals, (), orphans)
+        await journal.settle(Settlement(intents=orphans, copies=copies), self._desk.epoch)
 
     async def look(
         self, *, full: bool, in_flight: Callable[[], AbstractSet[IntentId]]
@@ -68,7 +76,10 @@ class ReconcileAccount:
         intents = [i for i in await journal.open_intents() if i.account == self._key]
         trades = await journal.live_trades(self._key)
         busy = in_flight()
-        since = _since(trades, intents, self._desk.clock.now())
+        entries = await journal.intents_of_trades(
+            [trade.trade_id for trade in trades if trade.opened_at is None]
+        )
+        since = _since(trades, [*intents, *entries], self._desk.clock.now())
         snapshot = await self._account.broker.snapshot(since, full=full)
         async with self._desk.settling:
             result = await self._apply(snapshot, busy | in_flight())
@@ -85,16 +96,20 @@ class ReconcileAccount:
         """Compare with rows read after the look began; those in flight settle by their reply."""
         journal = self._desk.store.journal
         intents = [i for i in await journal.open_intents() if i.account == self._key]
-        trades = await journal.live_trades(self._key)
-        busy = {intent.trade for intent in intents if intent.intent_id in in_flight}
+        trades = await self._trades(intents)
+        busy = await self._touched(trades, snapshot.begun_at)
+        busy |= {intent.trade for intent in intents if intent.intent_id in in_flight}
         findings = reconcile(
             LookInput(
                 trades=[trade for trade in trades if trade.trade_id not in busy],
-                intents=[i for i in intents if i.intent_id not in in_flight],
+                intents=[i for i in intents if i.trade not in busy],
                 snapshot=snapshot,
                 now=self._desk.clock.now(),
                 rules=self._desk.settle_rules,
                 first_absent=self._first_absent,
+                entries_in_flight=any(
+                    i.lane is Lane.ENTRY and i.intent_id in in_flight for i in intents
+                ),
             )
         )
         self._first_absent = dict(findings.first_absent)
@@ -111,6 +126,20 @@ class ReconcileAccount:
             complete=snapshot.complete,
         )
 
+    async def _trades(self, intents: Sequence[Intent]) -> tuple[Trade, ...]:
+        """Return the live trades and those whose intents are still open."""
+        journal = self._desk.store.journal
+        live = await journal.live_trades(self._key)
+        missing = {i.trade for i in intents} - {trade.trade_id for trade in live}
+        ended = [await journal.get_trade(trade) for trade in sorted(missing)]
+        return (*live, *(trade for trade in ended if trade is not None))
+
+    async def _touched(self, trades: Sequence[Trade], since: datetime) -> set[TradeId]:
+        """Return the trades that an intent changed meanwhile: the look may show them as before."""
+        journal = self._desk.store.journal
+        intents = await journal.intents_of_trades([trade.trade_id for trade in trades])
+        return {i.trade for i in intents if i.settled_at is not None and i.settled_at >= since}
+
     async def _store(self, trades: Sequence[Trade], findings: Findings) -> tuple[Trade, ...]:
         known = {trade.trade_id: trade for trade in trades}
         changed = {trade.trade_id: trade for trade in findings.trades}
@@ -125,7 +154,9 @@ class ReconcileAccount:
         everything = known | changed
         signals = {trade.signal for trade in changed.values()}
         signals |= {everything[i.trade].signal for i in findings.intents if i.trade in everything}
-        copies = await self._copies(signals, changed, findings.intents)
+        copies = await copies_after(
+            self._desk, self._key, signals, changed.values(), findings.intents
+        )
         await self._desk.store.journal.settle(
             Settlement(intents=findings.intents, trades=tuple(changed.values()), copies=copies),
             self._desk.epoch,
@@ -134,34 +165,6 @@ class ReconcileAccount:
             if trade.state is TradeState.CLOSED:
                 log.info("trade_closed", trade=trade.trade_id, reason=trade.close_reason)
         return tuple(changed.values())
-
-    async def _copies(
-        self,
-        signals: AbstractSet[SignalId],
-        changed: dict[TradeId, Trade],
-        intents: Sequence[Intent],
-    ) -> tuple[Copy, ...]:
-        journal = self._desk.store.journal
-        news = {intent.intent_id: intent for intent in intents}
-        found = []
-        for copy in await journal.copies_of_signals(list(signals)):
-            if copy.account != self._key:
-                continue
-            trades = [
-                changed.get(trade.trade_id, trade)
-                for trade in await journal.trades_of_signals([copy.signal])
-                if trade.account == copy.account
-            ]
-            entries = [
-                news.get(intent.intent_id, intent)
-                for intent in await journal.intents_of_trades([t.trade_id for t in trades])
-                if intent.lane is Lane.ENTRY
-            ]
-            outcome = copy_outcome(trades, entries)
-            if outcome != copy.outcome:
-                now = self._desk.clock.now()
-                found.append(replace(copy, outcome=outcome, settled_at=now))
-        return tuple(found)
 
     async def _show(self, snapshot: Snapshot) -> None:
         facts = await self._account.facts(max_age=timedelta(0))
@@ -180,6 +183,11 @@ class ReconcileAccount:
                 self._doubled.add(trade)
                 log.error("duplicate_fill_found", trade=trade)
                 self._desk.metrics.count("signalfleet_duplicate_fills_total")
+        for intent in findings.unclear:
+            if intent not in self._unclear:
+                self._unclear.add(intent)
+                log.error("order_cannot_be_told_apart", intent=intent)
+                self._desk.metrics.count("signalfleet_contradictions_total", kind="unclear_match")
         for alarm in findings.alarms:
             log.error("intent_contradiction", alarm=alarm)
             self._desk.metrics.count("signalfleet_contradictions_total", kind=alarm)

@@ -18,6 +18,10 @@ START_S: Final = 20.0
 STEP_S: Final = 0.05
 
 
+class CityGoneError(ConfigurationError):
+    """The process of the simulators has ended."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class City:
     """What the product needs to join, as the city wrote it down."""
@@ -33,7 +37,7 @@ class City:
         return f"{self.facts['pid']}-{self.facts['control_token'][:6]}"
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
-        """Call a control route; raises aiohttp.ClientError if the city is gone."""
+        """Call a control route; raises CityGoneError if nobody answers."""
         return await self._call(method, self.text("control_url") + path, body)
 
     async def ask_broker(self, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
@@ -44,12 +48,15 @@ class City:
     async def _call(self, method: str, url: str, body: object) -> Any:  # noqa: ANN401 - JSON
         headers = {"Authorization": f"Bearer {self.facts['control_token']}"}
         timeout = aiohttp.ClientTimeout(total=5)
-        async with (
-            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
-            session.request(method, url, json=body) as response,
-        ):
-            response.raise_for_status()
-            return await response.json()
+        try:
+            async with (
+                aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+                session.request(method, url, json=body) as response,
+            ):
+                response.raise_for_status()
+                return await response.json()
+        except (aiohttp.ClientConnectionError, TimeoutError) as error:
+            raise CityGoneError("the simulators do not answer any more; start again") from error
 
 
 async def find_or_start(run_dir: Path, *, repeat: bool, speed: float, seed: int) -> City:
@@ -65,7 +72,7 @@ async def find(run_dir: Path) -> City | None:
     try:
         city = City(facts=json.loads(path.read_text(encoding="utf-8")))
         await city.ask("GET", "/telegram/server")
-    except (OSError, ValueError, KeyError, aiohttp.ClientError, TimeoutError):
+    except (OSError, ValueError, KeyError, aiohttp.ClientError, CityGoneError):
         return None
     return city
 
@@ -93,6 +100,8 @@ async def start(run_dir: Path, *, repeat: bool, speed: float, seed: int) -> City
         if path.exists():
             city = await find(run_dir)
             if city is not None:
+                # It is meant to live on; else Python warns that nobody waits for it.
+                process.returncode = 0
                 return city
         if process.poll() is not None:
             break

@@ -10,17 +10,15 @@ from pydantic import SecretStr
 
 from signalfleet.adapters.metaapi.broker import MetaApiBroker
 from signalfleet.adapters.metaapi.client import MetaApiClient
-from signalfleet.adapters.telegram.directory import TelethonChatDirectory
-from signalfleet.adapters.telegram.gate import ConnectGate
-from signalfleet.adapters.telegram.login import TelethonSignIn
 from signalfleet.app.connect_mt5 import connect_account
 from signalfleet.app.connect_telegram import choose_channels, keep_sign_in
 from signalfleet.bootstrap.city import City
 from signalfleet.bootstrap.platform import Platform
 from signalfleet.bootstrap.settings import ConfigurationError, Environment, Settings
-from signalfleet.bootstrap.telegram import telegram_settings
+from signalfleet.bootstrap.telegram_kit import TelegramKit
 from signalfleet.bootstrap.worker import metaapi_urls
 from signalfleet.domain.ids import AccountId, UserId
+from signalfleet.ports.chat_sign_in import SignedIn
 from signalfleet.ports.secrets import Secret
 from signalfleet.ports.store import Account, CopyMode
 
@@ -49,6 +47,9 @@ def demo_settings(options: DemoOptions, city: City) -> Settings:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Settings(
         _env_file=None,
+        telegram_oidc_client_id="",
+        telegram_oidc_client_secret=SecretStr(""),
+        telegram_oidc_issuer="",
         environment=Environment.DEVELOPMENT,
         data_dir=data_dir,
         run_dir=options.root / "run",
@@ -58,7 +59,10 @@ def demo_settings(options: DemoOptions, city: City) -> Settings:
         web_host="127.0.0.1",
         web_port=options.port,
         public_url="",
+        encryption_key_file=None,
         encryption_key=SecretStr(_throw_away_key(data_dir / "encryption.key")),
+        intake_private_key=SecretStr(""),
+        intake_public_key="",
         telegram_api_id=DEMO_API_ID,
         telegram_api_hash=SecretStr("0" * 32),
         telegram_dc_id=int(city.text("telegram_dc")),
@@ -97,25 +101,20 @@ async def start_script(city: City) -> None:
 async def _sign_in(platform: Platform, city: City) -> UserId:
     if platform.credentials is None:
         raise ConfigurationError("the demo needs a key for credentials")
-    settings = telegram_settings(platform.settings)
-    gate = ConnectGate(platform.clock, connects_per_s=platform.settings.telegram_connects_per_s)
-    parts = {
-        "clock": platform.clock,
-        "chance": platform.chance,
-        "metrics": platform.metrics,
-        "gate": gate,
-    }
-    attempt = TelethonSignIn(settings, **parts)  # type: ignore[arg-type]
+    kit = TelegramKit.of(platform.settings, platform.clock, platform.chance, platform.metrics)
+    attempt = kit.sign_in()
     try:
-        await attempt.send_code(city.text("phone"))
+        await attempt.send_code(Secret(city.text("phone")))
         answer = await city.ask("GET", f"/telegram/code?phone={city.text('phone')[1:]}")
-        signed_in = await attempt.enter_code(answer["code"])
+        signed_in = await attempt.enter_code(Secret(answer["code"]))
     finally:
         await attempt.aclose()
+    if not isinstance(signed_in, SignedIn):
+        raise ConfigurationError("the simulated account wants a password, which it should not have")
     profile = await keep_sign_in(
         platform.store, platform.credentials, signed_in, secrets.token_bytes(16)
     )
-    directory = TelethonChatDirectory(Secret(signed_in.session), settings, **parts)  # type: ignore[arg-type]
+    directory = kit.directory(signed_in.session)
     wanted = set(city.facts["channels"].values())
     chats = [chat async for chat in directory.list_chats() if chat.chat in wanted]
     if len(chats) != len(wanted):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from signalfleet.bots.services import BotServices
+from signalfleet.domain.ids import UserId
 from signalfleet.ports.broker import Broker
 from signalfleet.ports.secrets import Secret
 from signalfleet.ports.store import Account, Store, UserStore
@@ -98,8 +99,8 @@ def with_crash_points(services: BotServices) -> BotServices:
     plan = CrashPlan.parse(text)
     make_broker = services.make_broker
 
-    def make_watched(account: Account, token: Secret | None) -> Broker:
-        return Watched("broker", make_broker(account, token), plan)
+    def make_watched(user: UserId, account: Account, token: Secret | None) -> Broker:
+        return Watched("broker", make_broker(user, account, token), plan)
 
     store: Any = _WatchedStore(services.store, plan)
     return replace(services, store=store, make_broker=make_watched)

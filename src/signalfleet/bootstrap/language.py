@@ -6,8 +6,11 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from signalfleet.domain.ids import ChannelId, MessageId
 from signalfleet.domain.instruments.symbols import Symbols, build_symbols
+from signalfleet.domain.signals.labels import LABEL_TIME
 from signalfleet.domain.signals.lexicon import Lexicon, build_lexicon
+from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.domain.signals.parse import Parser
 
 
@@ -35,3 +38,16 @@ def load_lexicon() -> Lexicon:
 def load_parser() -> Parser:
     """Build the parser once; it holds no state of any message and may be shared."""
     return Parser(lexicon=load_lexicon(), symbols=load_symbols())
+
+
+@cache
+def load_inert() -> tuple[ChannelMessage, ...]:
+    """Read `data/inert.toml`: messages on which no rule of a user may open a trade."""
+    file = resources.files("signalfleet").joinpath("data", "inert.toml")
+    texts = tomllib.loads(file.read_text(encoding="utf-8"))["messages"]
+    return tuple(
+        ChannelMessage(
+            channel=ChannelId(-1), message=MessageId(number), text=text, posted_at=LABEL_TIME
+        )
+        for number, text in enumerate(texts, start=1)
+    )

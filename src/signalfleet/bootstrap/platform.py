@@ -45,8 +45,7 @@ async def open_platform(
     # Before anything is started: a missing key is the most common thing to mend.
     keys = FernetKeyService(Secret(encryption_key(settings))) if with_keys else None
     async with AsyncExitStack() as stack:
-        for directory in (settings.data_dir, settings.run_dir):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directories(settings.data_dir, settings.run_dir)
         if may_migrate:
             await asyncio.to_thread(migrate, settings.database)
         store = await SqlStore.open(settings.database, cell=settings.cell)
@@ -66,6 +65,19 @@ async def open_platform(
             installation=await store.fleet.installation(),
             nats=nats,
         )
+
+
+def make_directories(*directories: Path) -> None:
+    """Make what is missing, for us alone; ConfigurationError if the place cannot be used."""
+    for directory in directories:
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the folder {directory} cannot be made: {error.strerror}"
+            ) from error
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise ConfigurationError(f"nothing can be written in the folder {directory}")
 
 
 async def _own_nats(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from signalfleet.bootstrap.intake import intake_opener, intake_sealer, own_intake
 from signalfleet.bootstrap.platform import Platform, open_platform
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.bootstrap.web import make_web_server, open_socket
@@ -54,10 +55,12 @@ async def serve_all(
     """Run pages and bots over an open platform; `ready` gets the page's address."""
     settings = platform.settings
     bound = open_socket(settings.web_host, settings.web_port, any_port=any_port)
-    server = make_web_server(platform, bound, demo_user=demo_user)
-    async with open_worker(platform) as manager, asyncio.TaskGroup() as tasks:
+    intake = own_intake(settings)
+    server = make_web_server(platform, bound, demo_user=demo_user, sealer=intake.sealer)
+    async with open_worker(platform, intake.opener) as worker, asyncio.TaskGroup() as tasks:
+        manager = worker.manager
         watching = [
-            tasks.create_task(manager.run(), name="bots"),
+            tasks.create_task(worker.run(), name="worker"),
             tasks.create_task(_measure(platform, manager), name="measure"),
         ]
         if platform.nats is not None:
@@ -78,15 +81,18 @@ async def serve_all(
 
 async def run_worker(settings: Settings) -> None:
     """Run bots only. Needs NATS_URL: the pages are another process."""
+    opener = intake_opener(settings)
+    if opener is None:
+        log.warning("nobody_can_sign_in", missing="INTAKE_PRIVATE_KEY")
     with stop_on_signals() as stop:
         async with (
             open_platform(settings, may_migrate=False) as platform,
-            open_worker(platform) as manager,
+            open_worker(platform, opener) as worker,
             asyncio.TaskGroup() as tasks,
         ):
-            running = tasks.create_task(manager.run(), name="bots")
+            running = tasks.create_task(worker.run(), name="worker")
             await stop.wait()
-            await manager.drain()
+            await worker.manager.drain()
             running.cancel()
 
 
@@ -95,7 +101,7 @@ async def run_web(settings: Settings) -> None:
     with stop_on_signals() as stop:
         async with open_platform(settings, with_keys=False, may_migrate=False) as platform:
             bound = open_socket(settings.web_host, settings.web_port)
-            server = make_web_server(platform, bound)
+            server = make_web_server(platform, bound, sealer=intake_sealer(settings))
             async with asyncio.TaskGroup() as tasks:
                 serving = tasks.create_task(server.serve(sockets=[bound]), name="web")
                 log.info("serving", address=_address(bound.getsockname()))

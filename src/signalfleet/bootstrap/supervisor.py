@@ -3,12 +3,17 @@
 import asyncio
 import os
 import sys
+from contextlib import suppress
 
 import structlog
 
+from signalfleet.adapters.nats import die_with_parent
 from signalfleet.adapters.nats.server import EmbeddedNats
+from signalfleet.adapters.secrets import new_intake_keys
 from signalfleet.adapters.sql import migrate
 from signalfleet.bootstrap.clock import SystemClock
+from signalfleet.bootstrap.intake import intake_opener
+from signalfleet.bootstrap.platform import make_directories
 from signalfleet.bootstrap.process import stop_on_signals
 from signalfleet.bootstrap.settings import Settings
 
@@ -21,13 +26,12 @@ STEADY_S = 60.0
 
 async def run_supervisor(settings: Settings) -> None:
     """Run the roles as children of this process until a signal ends all of them."""
-    for directory in (settings.data_dir, settings.run_dir):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directories(settings.data_dir, settings.run_dir)
     await asyncio.to_thread(migrate, settings.database)
     clock = SystemClock()
     with stop_on_signals() as stop:
         if settings.nats_url:
-            await _run_children(dict(os.environ), stop)  # noqa: TID251 - handed on to children
+            await _run_children(_environment(settings), stop)
             return
         nats = EmbeddedNats(
             data_dir=settings.data_dir,
@@ -37,21 +41,43 @@ async def run_supervisor(settings: Settings) -> None:
         )
         async with nats, asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(nats.watch(), name="nats")
-            environment = dict(os.environ)  # noqa: TID251 - handed on to children
+            environment = _environment(settings)
             environment["NATS_URL"] = nats.url
             environment["NATS_TOKEN"] = nats.token.reveal()
             await _run_children(environment, stop)
             watching.cancel()
 
 
+def _environment(settings: Settings) -> dict[str, str]:
+    """Return what the children get; a pair of keys for intake is made if none is set."""
+    environment = dict(os.environ)  # noqa: TID251 - handed on to children
+    opener = intake_opener(settings)
+    if opener is not None:
+        environment["INTAKE_PUBLIC_KEY"] = opener.public_key
+        return environment
+    private, environment["INTAKE_PUBLIC_KEY"] = new_intake_keys()
+    environment["INTAKE_PRIVATE_KEY"] = private.reveal()
+    return environment
+
+
 async def _run_children(environment: dict[str, str], stop: asyncio.Event) -> None:
-    # The web process gets no key: what opens credentials stays with the worker.
+    # The web process gets no key: what opens credentials and what users type stays with the worker.
     without_keys = {
-        name: value for name, value in environment.items() if not name.startswith("ENCRYPTION_KEY")
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(("ENCRYPTION_KEY", "INTAKE_PRIVATE_KEY"))
     }
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_keep("worker", environment, stop), name="child:worker")
         tasks.create_task(_keep("web", without_keys, stop), name="child:web")
+
+
+def _command(role: str) -> list[str]:
+    command = [sys.executable, "-m", "signalfleet.cli", "run", "--role", role]
+    if sys.platform != "linux":
+        return command
+    # Children of a killed supervisor would keep the port and the users' bots from the next one.
+    return [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid()), *command]
 
 
 async def _keep(role: str, environment: dict[str, str], stop: asyncio.Event) -> None:
@@ -60,9 +86,7 @@ async def _keep(role: str, environment: dict[str, str], stop: asyncio.Event) -> 
     loop = asyncio.get_running_loop()
     while not stop.is_set():
         begun = loop.time()
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "signalfleet.cli", "run", "--role", role, env=environment
-        )
+        child = await asyncio.create_subprocess_exec(*_command(role), env=environment)
         log.info("child_started", role=role, pid=child.pid)
         await _until_end(child, stop)
         if stop.is_set():
@@ -78,13 +102,29 @@ async def _keep(role: str, environment: dict[str, str], stop: asyncio.Event) -> 
 
 
 async def _until_end(child: asyncio.subprocess.Process, stop: asyncio.Event) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        ended = tasks.create_task(child.wait(), name="wait")
-        asked = tasks.create_task(stop.wait(), name="stop")
-        await asyncio.wait([ended, asked], return_when=asyncio.FIRST_COMPLETED)
-        if not ended.done():
-            child.terminate()
-            _, late = await asyncio.wait([ended], timeout=STOP_GRACE_S)
-            if late:
-                child.kill()
-        asked.cancel()
+    """Wait until the child has ended. End it when `stop` is set, or when we are cancelled."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            waiting = [
+                tasks.create_task(child.wait(), name="wait"),
+                tasks.create_task(stop.wait(), name="stop"),
+            ]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in waiting:
+                task.cancel()
+    finally:
+        await _end(child)
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        child.terminate()
+    try:
+        async with asyncio.timeout(STOP_GRACE_S):
+            await child.wait()
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()

@@ -23,9 +23,13 @@ def _own_server(settings: Settings) -> OwnServer | None:
     if not settings.telegram_dc_address or settings.telegram_server_key_file is None:
         return None
     host, _, port = settings.telegram_dc_address.rpartition(":")
+    try:
+        public_key = settings.telegram_server_key_file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"TELEGRAM_SERVER_KEY_FILE cannot be read: {error}") from error
     return OwnServer(
         dc=settings.telegram_dc_id,
         host=host,
         port=int(port),
-        public_key_pem=settings.telegram_server_key_file.read_text(encoding="ascii"),
+        public_key_pem=public_key,
     )

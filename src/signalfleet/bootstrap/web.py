@@ -1,16 +1,23 @@
 """The web server as a part of a process: our own signals, bounded shutdown."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
 import uvicorn
+from fastapi import FastAPI
 
+from signalfleet.adapters.oidc.client import TelegramIdentity
+from signalfleet.adapters.oidc.limits import ISSUER
+from signalfleet.adapters.oidc.settings import OidcSettings
 from signalfleet.bootstrap.platform import Platform, session_key
-from signalfleet.bootstrap.settings import ConfigurationError
+from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.domain.ids import UserId
-from signalfleet.web.app import create_app
+from signalfleet.ports.clock import Clock
+from signalfleet.ports.secrets import Sealer, Secret
+from signalfleet.web.app import create_app, end_streams
 from signalfleet.web.deps import WebDeps
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -20,9 +27,18 @@ SHUTDOWN_S = 3
 class WebServer(uvicorn.Server):
     """A server whose end is decided by the process, not by signals that it catches itself."""
 
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say goodbye to open pages first: the server waits for their streams to end."""
+        end_streams(self._app)
+        await super().shutdown(sockets)
 
 
 def open_socket(host: str, port: int, *, any_port: bool = False) -> socket.socket:
@@ -33,17 +49,39 @@ def open_socket(host: str, port: int, *, any_port: bool = False) -> socket.socke
     try:
         bound.bind((host, port))
     except OSError as error:
-        if not any_port:
-            bound.close()
-            raise ConfigurationError(
-                f"port {port} on {host} is taken; set WEB_PORT to another one"
-            ) from error
-        bound.bind((host, 0))
+        if any_port:
+            bound.bind((host, 0))
+            return bound
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            text = f"port {port} on {host} is taken; set WEB_PORT to another one"
+        else:
+            text = f"port {port} on {host} cannot be used; see WEB_HOST and WEB_PORT: {error}"
+        raise ConfigurationError(text) from error
     return bound
 
 
+def telegram_identity(settings: Settings, clock: Clock) -> TelegramIdentity | None:
+    """Return what lets people log in with Telegram; None if it is not set up."""
+    if not settings.telegram_oidc_client_id:
+        return None
+    try:
+        known_as = OidcSettings(
+            client_id=settings.telegram_oidc_client_id,
+            client_secret=Secret(settings.telegram_oidc_client_secret.get_secret_value()),
+            issuer=settings.telegram_oidc_issuer or ISSUER,
+        )
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    return TelegramIdentity(known_as, key=session_key(settings), clock=clock)
+
+
 def make_web_server(
-    platform: Platform, bound: socket.socket, *, demo_user: UserId | None = None
+    platform: Platform,
+    bound: socket.socket,
+    *,
+    demo_user: UserId | None = None,
+    sealer: Sealer | None = None,
 ) -> WebServer:
     """Make the server of the pages on a bound socket; serve it with `serve(sockets=[bound])`."""
     settings = platform.settings
@@ -61,6 +99,9 @@ def make_web_server(
             public_url=settings.public_url or f"http://{host}:{port}",
             version=version("signalfleet"),
             cookie_secure=settings.cookie_secure,
+            cell=settings.cell,
+            sealer=sealer,
+            identity=telegram_identity(settings, platform.clock),
         )
     )
     return WebServer(
@@ -71,5 +112,6 @@ def make_web_server(
             lifespan="on",
             timeout_graceful_shutdown=SHUTDOWN_S,
             server_header=False,
-        )
+        ),
+        app,
     )

@@ -64,6 +64,10 @@ class Dispatcher:
             self._changed.set()
             await asyncio.sleep(0)
 
+    def waiting(self) -> tuple[Intent, ...]:
+        """Return the intents that have not begun, in the order of their turn."""
+        return tuple(item[3] for item in sorted(self._ready, key=lambda item: item[:3]))
+
     def _is_known(self, intent: Intent) -> bool:
         return intent.intent_id in self.in_flight()
 

@@ -13,6 +13,7 @@ from signalfleet.app.reconcile_account import LookResult, ReconcileAccount
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.bots.dispatch import Dispatcher
 from signalfleet.domain.trading.intents import Intent, IntentState, Lane
+from signalfleet.domain.trading.lifecycle import NotSent
 from signalfleet.ports.errors import TemporaryError
 
 log = structlog.get_logger()
@@ -53,6 +54,12 @@ class AccountFollower:
             account = self._account.account.account_id
             tasks.create_task(self.dispatcher.run(), name=f"dispatch:{account}")
             tasks.create_task(self._look_on(), name=f"look:{account}")
+
+    async def drain(self) -> None:
+        """Let what runs settle; what has not begun is held for the next owner."""
+        await self.dispatcher.drain()
+        for intent in self.dispatcher.waiting():
+            await self._execute.settle(intent, NotSent("draining"))
 
     async def _run_intent(self, intent: Intent) -> None:
         after = await self._execute.run(intent)
@@ -120,7 +127,8 @@ class AccountFollower:
         moments += [rules.next_look(i.sending_at or now, now) for i in result.unknown]
         if not self._account.reconciled or result.needs_full:
             moments.append(now + SOON)
-        moments.append(now + (self._look_interval if result.live else IDLE_LOOK))
+        routine = max(self._look_interval, self._account.broker.look_pause)
+        moments.append(now + (routine if result.live else IDLE_LOOK))
         return max(min(moments) - now, timedelta(milliseconds=50))
 
     async def _wait(self, delay: timedelta) -> None:

@@ -8,9 +8,10 @@ from typing import Final
 
 import structlog
 
+from signalfleet.app.connect_telegram import SESSION_FIELD
 from signalfleet.bots.services import BotServices
 from signalfleet.bots.supervision import Supervision, Verdict
-from signalfleet.bots.user_bot import UserBot
+from signalfleet.bots.user_bot import NEVER_SIGNED_IN, UserBot
 from signalfleet.domain.accounts.bot_state import BotState, may_move
 from signalfleet.domain.ids import SLOTS, UserId, slot
 from signalfleet.ports.bus import LiveEvent
@@ -20,6 +21,8 @@ log = structlog.get_logger()
 
 WISH_CHECK: Final = timedelta(seconds=5)
 STOP_GRACE: Final = timedelta(seconds=10)
+SIGN_IN_CHECK: Final = timedelta(seconds=30)
+"""How often a bot without a session looks for one; usually it is told of it at once."""
 
 
 @dataclass(slots=True)
@@ -32,6 +35,12 @@ class _Seat:
     since: datetime | None = None
     reason: str | None = None
     poked: asyncio.Event = field(default_factory=asyncio.Event)
+    is_stopping: bool = False
+    sign_in_reason: str | None = None
+
+
+class _SignedInAgainError(Exception):
+    """Ends a bot without Telegram, so that it starts with the new session."""
 
 
 class UserBotManager:
@@ -75,7 +84,11 @@ class UserBotManager:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for user in await fleet.users_of_slots(self._cell, list(self._slots)):
-                await self._follow_wish(user)
+                try:
+                    await self._follow_wish(user)
+                except PortError as error:
+                    # The first check of all wishes comes back to this user.
+                    log.warning("wish_unreadable", cause=type(error).__name__)
             self.ready.set()
             while True:
                 await self._services.clock.sleep(WISH_CHECK)
@@ -124,9 +137,13 @@ class UserBotManager:
             log.warning("wishes_unreadable", cause=type(error).__name__)
             return
         for user, rev in changed:
-            self._wish_rev = max(self._wish_rev, rev)
             if slot(user) in self._slots:
-                await self._follow_wish(user)
+                try:
+                    await self._follow_wish(user)
+                except PortError as error:
+                    log.warning("wish_unreadable", cause=type(error).__name__)
+                    return
+            self._wish_rev = max(self._wish_rev, rev)
 
     async def _follow_wish(self, user: UserId) -> None:
         status = await self._services.store.user(user).bot.status()
@@ -134,11 +151,25 @@ class UserBotManager:
         if status.wish_on and seat is None:
             await self.start_bot(user)
         elif not status.wish_on and seat is not None:
-            await self.stop_bot(user)
+            self._stop_aside(user, seat)
         elif seat is not None:
             seat.poked.set()
             if seat.bot is not None:
                 await seat.bot.refresh()
+
+    def _stop_aside(self, user: UserId, seat: _Seat) -> None:
+        """Stop a bot without keeping others waiting: somebody else may press Stop just now."""
+        if self._tasks is not None and not seat.is_stopping:
+            seat.is_stopping = True
+            self._tasks.create_task(self._stop_as_wished(user), name=f"stop:{user}")
+
+    async def _stop_as_wished(self, user: UserId) -> None:
+        await self.stop_bot(user)
+        try:
+            # The user may have changed their mind while orders were settling.
+            await self._follow_wish(user)
+        except PortError as error:
+            log.warning("wish_unreadable", cause=type(error).__name__)
 
     def _listen_for_work(self, number: int) -> None:
         if number not in self._consumers and self._tasks is not None:
@@ -170,6 +201,7 @@ class UserBotManager:
         """Run the user's bot again and again; its failures stay its own."""
         with structlog.contextvars.bound_contextvars(user_id=user):
             supervision = Supervision(self._services.chance)
+            seat.sign_in_reason = await self._earlier_reason(user)
             await self._move(user, seat, BotState.QUEUED, None)
             while True:
                 await self._move(user, seat, BotState.STARTING, None)
@@ -189,6 +221,14 @@ class UserBotManager:
                 if delay is None:
                     await self._move(user, seat, BotState.QUEUED, None)
 
+    async def _earlier_reason(self, user: UserId) -> str | None:
+        """Return why the user had to sign in before this process began."""
+        try:
+            status = await self._services.store.user(user).bot.status()
+        except PortError:
+            return None
+        return status.reason if status.state is BotState.SIGN_IN_NEEDED else None
+
     async def _run_once(self, user: UserId, seat: _Seat, supervision: Supervision) -> Verdict:
         started = self._services.clock.now()
         failure: BaseException | None = None
@@ -196,15 +236,23 @@ class UserBotManager:
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = asyncio.Event()
-                waiter = tasks.create_task(self._announce(user, seat, running), name="announce")
+                waiters = (
+                    tasks.create_task(self._announce(user, seat, running), name="announce"),
+                    tasks.create_task(self._await_sign_in(user, seat, seat.bot), name="sign_in"),
+                )
                 await seat.bot.run(running)
-                waiter.cancel()
+                for waiter in waiters:
+                    waiter.cancel()
+        except* _SignedInAgainError:
+            failure = _SignedInAgainError()
         except* Exception as group:  # noqa: BLE001 - one bot's failure stays its own
             failure = group
         finally:
             seat.bot = None
         now = self._services.clock.now()
         supervision.ran(now - started)
+        if isinstance(failure, _SignedInAgainError):
+            return Verdict(state=BotState.QUEUED, reason="signed_in", delay=timedelta())
         verdict = supervision.judge(failure or RuntimeError("the bot ended by itself"), now)
         self._report(verdict, failure)
         return verdict
@@ -212,7 +260,28 @@ class UserBotManager:
     async def _announce(self, user: UserId, seat: _Seat, running: asyncio.Event) -> None:
         await running.wait()
         self._services.metrics.count("signalfleet_bot_starts_total")
+        seat.sign_in_reason = None
         await self._move(user, seat, BotState.RUNNING, None)
+
+    async def _await_sign_in(self, user: UserId, seat: _Seat, bot: UserBot) -> None:
+        """Show that the user must sign in; only Telegram waits for it, the accounts do not."""
+        reason = await bot.signed_out()
+        if reason == NEVER_SIGNED_IN and seat.sign_in_reason is not None:
+            reason = seat.sign_in_reason  # The session that it was about is deleted by now.
+        seat.sign_in_reason = reason
+        log.warning("sign_in_needed", reason=reason)
+        await self._move(user, seat, BotState.SIGN_IN_NEEDED, reason)
+        seat.poked.clear()
+        while not await self._has_session(user):
+            await self._wait(seat, SIGN_IN_CHECK)
+            seat.poked.clear()
+        raise _SignedInAgainError
+
+    async def _has_session(self, user: UserId) -> bool:
+        try:
+            return await self._services.credentials.get(user, SESSION_FIELD) is not None
+        except PortError:
+            return False
 
     def _report(self, verdict: Verdict, failure: BaseException | None) -> None:
         if verdict.state is BotState.RETRYING and verdict.reason == "temporary_trouble":

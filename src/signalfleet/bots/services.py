@@ -35,4 +35,4 @@ class BotServices:
     look_interval: timedelta
     wake_by_bus: bool
     make_chat_source: Callable[[UserId, Secret], ChatSource]
-    make_broker: Callable[[Account, Secret | None], Broker]
+    make_broker: Callable[[UserId, Account, Secret | None], Broker]

@@ -6,17 +6,26 @@ from typing import Final
 
 import structlog
 
+from signalfleet.app.connect_telegram import SESSION_FIELD
 from signalfleet.app.desk import AccountDesk
 from signalfleet.app.handle_message import HandleMessage
 from signalfleet.app.ingest_messages import IngestMessages
+from signalfleet.app.move_channel import move_channel
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.bots.follow import AccountFollower
 from signalfleet.bots.services import BotServices
 from signalfleet.domain.ids import AccountId, ChannelId, MessageId, UserId
 from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.ports.bus import LiveEvent, WorkItem
-from signalfleet.ports.chat_source import ChatBatch, ChatSource, LinkHealth, WatchedChat
+from signalfleet.ports.chat_source import (
+    ChatBatch,
+    ChatNotice,
+    ChatSource,
+    LinkHealth,
+    WatchedChat,
+)
 from signalfleet.ports.errors import PortError, SignInRequiredError, TemporaryError
+from signalfleet.ports.secrets import Secret
 from signalfleet.ports.store import CopyMode, StoredMessage
 
 log = structlog.get_logger()
@@ -26,6 +35,9 @@ STATUS_CHECK: Final = timedelta(seconds=5)
 CLOSE_GRACE: Final = timedelta(seconds=3)
 DRAIN_GRACE: Final = timedelta(seconds=8)
 TRACKED: Final = 200
+TRACKED_MESSAGES: Final = 2_000
+TRACKED_FOR: Final = timedelta(hours=48)
+NEVER_SIGNED_IN: Final = "never_signed_in"
 
 
 class UserBot:
@@ -53,27 +65,33 @@ class UserBot:
         self._handle = HandleMessage(self._desk)
         self._followers: dict[AccountId, AccountFollower] = {}
         self._source: ChatSource | None = None
+        self._chats: frozenset[ChannelId] = frozenset()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._signed_out = asyncio.Event()
+        self._sign_in_reason = NEVER_SIGNED_IN
 
     async def run(self, running: asyncio.Event) -> None:
         """Run until cancelled; set `running` when messages are being read.
 
-        Raises, in a group, SignInRequiredError when the user must act.
+        Without a Telegram session that works the accounts are followed on: see `signed_out`.
         """
         await self._load()
-        source = await self._open_source()
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for account, follower in self._followers.items():
-                    tasks.create_task(follower.run(), name=f"broker:{account}:{self.user}")
-                tasks.create_task(self._decide(), name=f"decide:{self.user}")
-                tasks.create_task(self._sweep(), name=f"sweep:{self.user}")
-                tasks.create_task(self._watch_status(), name=f"status:{self.user}")
-                tasks.create_task(source.run(self), name=f"listen:{self.user}")
-                running.set()
-        finally:
-            await self._close(source)
+        async with asyncio.TaskGroup() as tasks:
+            for account, follower in self._followers.items():
+                tasks.create_task(follower.run(), name=f"broker:{account}:{self.user}")
+            tasks.create_task(self._decide(), name=f"decide:{self.user}")
+            tasks.create_task(self._sweep(), name=f"sweep:{self.user}")
+            tasks.create_task(self._watch_status(), name=f"status:{self.user}")
+            tasks.create_task(self._listen(running), name=f"listen:{self.user}")
+
+    async def signed_out(self) -> str:
+        """Wait until the user has to sign in to Telegram, and return why.
+
+        The bot itself goes on: what is open at the broker must not depend on Telegram.
+        """
+        await self._signed_out.wait()
+        return self._sign_in_reason
 
     async def drain(self) -> None:
         """Decide nothing more and let what was sent settle, in a bounded time."""
@@ -81,7 +99,7 @@ class UserBot:
         try:
             async with asyncio.timeout(DRAIN_GRACE.total_seconds()):
                 for follower in self._followers.values():
-                    await follower.dispatcher.drain()
+                    await follower.drain()
         except TimeoutError:
             log.warning("drain_timed_out", user_id=self.user)
 
@@ -106,13 +124,21 @@ class UserBot:
         log.info("link_changed", state=health.state.value, reason=health.reason)
         await self._tell("bot", {"link": health.state.value})
 
+    async def chat_noticed(self, notice: ChatNotice) -> None:
+        """Tell the user; a group that moved is copied from under its new id."""
+        log.warning("chat_noticed", chat=notice.chat, kind=notice.kind.value, count=notice.count)
+        if notice.moved_to is not None:
+            await move_channel(self._store.channels, notice.chat, notice.moved_to)
+            self._chats |= {notice.moved_to.chat}
+        await self._tell("chat", {"chat": notice.chat, "notice": notice.kind.value})
+
     async def _load(self) -> None:
         status = await self._store.bot.status()
         self._desk.halted = status.halted
         desks: dict[AccountId, AccountDesk] = {}
         token = await self._services.credentials.get(self.user, "metaapi_token")
         for account in await self._store.accounts.list():
-            broker = self._services.make_broker(account, token)
+            broker = self._services.make_broker(self.user, account, token)
             desks[account.account_id] = AccountDesk(account, broker, self._services.clock)
         self._desk.accounts = desks
         self._followers = {
@@ -122,14 +148,36 @@ class UserBot:
             for account_id, desk in desks.items()
         }
 
-    async def _open_source(self) -> ChatSource:
-        session = await self._services.credentials.get(self.user, "telegram_session")
-        if session is None:
-            raise SignInRequiredError("no Telegram session is stored", reason="never_signed_in")
+    async def _listen(self, running: asyncio.Event) -> None:
+        """Read until the session is over; one that was replaced meanwhile is taken up."""
+        credentials = self._services.credentials
+        session = await credentials.get(self.user, SESSION_FIELD)
+        while session is not None:
+            try:
+                await self._read(session, running)
+            except SignInRequiredError as error:
+                self._sign_in_reason = error.reason
+            else:
+                return
+            used, session = session, await credentials.get(self.user, SESSION_FIELD)
+            if session is not None and session.reveal() == used.reveal():
+                # Telegram knows it no more, so it is of use to nobody, except a thief.
+                await credentials.delete(self.user, SESSION_FIELD)
+                session = None
+        self._signed_out.set()
+
+    async def _read(self, session: Secret, running: asyncio.Event) -> None:
         source = self._services.make_chat_source(self.user, session)
-        await source.watch(await self._watched())
-        self._source = source
-        return source
+        try:
+            watched = await self._watched()
+            await source.watch(watched)
+            self._chats = frozenset(chat.chat for chat in watched)
+            self._source = source
+            running.set()
+            await source.run(self)
+        finally:
+            self._source = None
+            await self._close(source)
 
     async def _watched(self) -> list[WatchedChat]:
         tracked = await self._tracked()
@@ -149,11 +197,20 @@ class UserBot:
         ]
 
     async def _tracked(self) -> dict[ChannelId, tuple[MessageId, ...]]:
-        """Return the messages whose edits and deletions still matter, newest first."""
-        found: dict[ChannelId, tuple[MessageId, ...]] = {}
+        """Return the messages whose edits and deletions still matter, newest first.
+
+        Also those without a signal: what came late before a crash may be outdated by now.
+        """
+        found: dict[ChannelId, dict[MessageId, None]] = {}
         for record in await self._store.journal.recent_signals(limit=TRACKED):
-            found[record.chat] = (*found.get(record.chat, ()), record.message)
-        return found
+            found.setdefault(record.chat, {})[record.message] = None
+        oldest = self._services.clock.now() - TRACKED_FOR
+        for stored in await self._store.inbox.recent(limit=TRACKED_MESSAGES):
+            ids = found.setdefault(stored.message.channel, {})
+            is_recent = stored.message.posted_at >= oldest and stored.deleted_at is None
+            if is_recent and len(ids) < TRACKED:
+                ids[stored.message.message] = None
+        return {chat: tuple(ids) for chat, ids in found.items()}
 
     async def _decide(self) -> None:
         while True:
@@ -209,6 +266,12 @@ class UserBot:
             self._desk.halted = status.halted
             log.info("copying_stopped" if status.halted else "copying_resumed")
             await self._tell("bot", {"halted": status.halted})
+        if self._source is not None:
+            channels = await self._store.channels.list()
+            chats = frozenset(one.chat for one in channels if one.mode is not CopyMode.OFF)
+            if chats != self._chats:
+                self._chats = chats
+                await self._source.watch(await self._watched())
 
     async def _wake_by(self, item: WorkItem) -> None:
         if self._services.wake_by_bus:

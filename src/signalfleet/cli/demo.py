@@ -12,7 +12,7 @@ import typer
 from signalfleet.bootstrap import city as cities
 from signalfleet.bootstrap.demo import DemoOptions, demo_settings, demo_user, start_script
 from signalfleet.bootstrap.demo_check import check_demo
-from signalfleet.bootstrap.platform import open_platform
+from signalfleet.bootstrap.platform import make_directories, open_platform
 from signalfleet.bootstrap.process import serve_all, stop_on_signals
 from signalfleet.observability.logs import set_up_logs
 
@@ -23,7 +23,7 @@ CHECK_SPEED = 1.5
 
 async def run_demo(root: Path, *, port: int, drill: bool) -> int:
     """Start or find the city, then serve until Ctrl+C. The last line printed is the address."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directories(root)
     log_path = root / "signalfleet.log"
     typer.echo("SignalFleet demo: simulated Telegram, simulated MetaApi, play money. Nothing real.")
     options = DemoOptions(root=root, port=port, drill=drill)
@@ -43,15 +43,15 @@ async def run_demo(root: Path, *, port: int, drill: bool) -> int:
     return 0
 
 
-async def run_check() -> int:
-    """Run the demo without a browser until the broker confirms it; 0 if it does."""
+async def run_check(*, limit_s: float = CHECK_LIMIT_S) -> int:
+    """Run the demo without a browser until the broker confirms it; 0 if it does in time."""
     root = Path(tempfile.mkdtemp(prefix="signalfleet-check-"))
     log_path = root / "signalfleet.log"
     is_ok = False
     try:
         with log_path.open("w", encoding="utf-8") as log_file:
             set_up_logs(as_json=True, stream=log_file)
-            is_ok = await _check(root)
+            is_ok = await _check(root, limit_s)
     finally:
         if is_ok:
             shutil.rmtree(root, ignore_errors=True)
@@ -60,7 +60,7 @@ async def run_check() -> int:
     return 0 if is_ok else 1
 
 
-async def _check(root: Path) -> bool:
+async def _check(root: Path, limit_s: float) -> bool:
     city = await cities.start(root / "city", repeat=False, speed=CHECK_SPEED, seed=SEED)
     stop = asyncio.Event()
     is_ok = False
@@ -74,7 +74,7 @@ async def _check(root: Path) -> bool:
 
             serving = serve_all(platform, stop, demo_user=user, any_port=True, ready=ready)
             tasks.create_task(serving, name="serve")
-            figures = await check_demo(platform, city, user, limit_s=CHECK_LIMIT_S)
+            figures = await check_demo(platform, city, user, limit_s=limit_s)
             typer.echo(json.dumps(figures.as_json()))
             is_ok = figures.is_ok
             stop.set()

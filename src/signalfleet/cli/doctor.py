@@ -11,7 +11,6 @@ from typing import Final
 
 import structlog
 import typer
-from pydantic import ValidationError
 
 from signalfleet.adapters.nats.bus import NatsBus
 from signalfleet.adapters.nats.server import EmbeddedNats
@@ -19,7 +18,7 @@ from signalfleet.adapters.sql import SqlStore, migrate
 from signalfleet.bootstrap.clock import SystemClock
 from signalfleet.bootstrap.language import load_parser
 from signalfleet.bootstrap.platform import encryption_key
-from signalfleet.bootstrap.settings import ConfigurationError, Settings
+from signalfleet.bootstrap.settings import ConfigurationError, Settings, load_settings
 from signalfleet.bootstrap.telegram import telegram_settings
 from signalfleet.bootstrap.worker import metaapi_urls
 from signalfleet.ports.errors import PortError
@@ -34,9 +33,9 @@ async def examine() -> int:
     """Run all checks, print a line for each, and return 1 if one found trouble."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     try:
-        settings = Settings()
-    except ValidationError as error:
-        typer.echo(f"trouble  settings: {error.error_count()} of them cannot be used; see `run`")
+        settings = load_settings()
+    except ConfigurationError as error:
+        typer.echo(f"trouble  settings: {error}")
         return 1
     checks: dict[str, Check] = {
         "python": _python,

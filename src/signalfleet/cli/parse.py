@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from signalfleet.bootstrap.language import load_parser
+from signalfleet.cli.printing import printable
 from signalfleet.domain.ids import ChannelId, MessageId
 from signalfleet.domain.signals.describe import describe
 from signalfleet.domain.signals.labels import parse_line
@@ -35,6 +36,10 @@ COLOURS: Final = {
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+class _LineError(Exception):
+    """A line that cannot be read; the text says what is wrong with it."""
+
+
 def show(text: str, reply_to: str | None) -> None:
     """Print the message with what was understood in colour, and the readings in words."""
     console = Console()
@@ -42,20 +47,20 @@ def show(text: str, reply_to: str | None) -> None:
     result = load_parser().parse(_message(text, 2), Context(replied=replied))
     match result:
         case Parsed(readings=readings):
-            console.print(_marked(text, readings))
+            console.print(_marked(text, readings), soft_wrap=True)
             console.print()
             for reading in readings:
-                console.print(Text("understood: " + describe(reading) + _confidence(reading)))
+                _say(console, "understood: " + describe(reading) + _confidence(reading))
         case NotASignal(reasons=reasons):
-            console.print(Text(text))
+            console.print(Text(printable(text)), soft_wrap=True)
             console.print()
-            console.print("nothing to do: " + ", ".join(reasons), highlight=False)
+            _say(console, "nothing to do: " + ", ".join(reasons))
         case Ambiguous(reasons=doubts, candidates=candidates):
-            console.print(_marked(text, candidates))
+            console.print(_marked(text, candidates), soft_wrap=True)
             console.print()
-            console.print("held for you: " + ", ".join(doubts), highlight=False)
+            _say(console, "held for you: " + ", ".join(doubts))
             for reading in candidates:
-                console.print(Text("  could be: " + describe(reading)))
+                _say(console, "  could be: " + describe(reading))
 
 
 def parse_lines(source: TextIO, target: TextIO) -> int:
@@ -65,14 +70,49 @@ def parse_lines(source: TextIO, target: TextIO) -> int:
     for number, line in enumerate(source, start=1):
         if not line.strip():
             continue
+        name: object = None
         try:
-            given: Any = json.loads(line)
-            found = parse_line(parser, given)
-        except (ValueError, KeyError, TypeError) as error:
+            given = _loaded(line)
+            name = given.get("id")
+            found = parse_line(parser, _checked(given))
+        except _LineError as error:
             status = 1
-            found = {"id": None, "error": f"line {number}: {type(error).__name__}: {error}"}
+            found = {"id": name, "error": f"line {number}: {error}"}
         target.write(json.dumps(found, ensure_ascii=False) + "\n")
     return status
+
+
+def _loaded(line: str) -> dict[str, Any]:
+    try:
+        given = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise _LineError(f"this is no JSON: {error.msg}, at character {error.colno}") from None
+    except (ValueError, RecursionError):
+        raise _LineError(
+            "this is no JSON that can be read: too deep, or too long a number"
+        ) from None
+    if not isinstance(given, dict):
+        raise _LineError('this is no object; a line is {"id": ..., "text": ...}')
+    return given
+
+
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    for name in ("id", "text"):
+        if name not in given:
+            raise _LineError(f'"{name}" is missing')
+    if not isinstance(given["text"], str):
+        raise _LineError('"text" must be a text')
+    context = given.get("context") or {}
+    if not isinstance(context, dict):
+        raise _LineError('"context" must be an object')
+    for name in ("reply_to", "edit_of"):
+        if not isinstance(context.get(name, ""), str | None):
+            raise _LineError(f'"{name}" of the context must be a text')
+    return given
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(Text(printable(text)), soft_wrap=True)
 
 
 def _message(text: str, number: int) -> ChannelMessage:
@@ -82,7 +122,7 @@ def _message(text: str, number: int) -> ChannelMessage:
 
 
 def _marked(text: str, readings: tuple[Reading, ...]) -> Text:
-    shown = Text(text)
+    shown = Text(printable(text))
     for reading in readings:
         for span in reading.spans:
             name = span.field.rstrip("0123456789")

@@ -14,6 +14,8 @@ from signalfleet.adapters.telegram.export import ChannelExport, read_export
 from signalfleet.app.replay_channel import ReplayLine
 from signalfleet.app.replay_channel import replay as replay_channel
 from signalfleet.bootstrap.language import load_parser
+from signalfleet.cli.printing import printable
+from signalfleet.ports.errors import RefusedError
 
 EXCERPT: Final = 60
 COLOURS: Final = {"copied": "green", "followed": "cyan", "skipped": "yellow", "held": "magenta"}
@@ -21,13 +23,18 @@ COLOURS: Final = {"copied": "green", "followed": "cyan", "skipped": "yellow", "h
 
 def replay(file: Path, *, limit: int, as_json: bool) -> None:
     """Read the export and print what would have been done."""
-    export = read_export(file.read_bytes())
-    lines = islice(replay_channel(export.messages, load_parser()), limit)
+    path = file / "result.json" if file.is_dir() else file
+    try:
+        export = read_export(path.read_bytes())
+    except OSError as error:
+        raise RefusedError(f"{path} cannot be read: {error.strerror}") from error
+    lines = replay_channel(export.messages, load_parser())
     if as_json:
-        for line in lines:
+        for line in islice(lines, limit):
             print(json.dumps(_as_json(line), ensure_ascii=False))
         return
-    _show(export, list(lines))
+    shown = list(islice(lines, limit))
+    _show(export, shown, has_more=next(lines, None) is not None)
 
 
 def _as_json(line: ReplayLine) -> dict[str, object]:
@@ -40,24 +47,27 @@ def _as_json(line: ReplayLine) -> dict[str, object]:
     }
 
 
-def _show(export: ChannelExport, lines: list[ReplayLine]) -> None:
+def _show(export: ChannelExport, lines: list[ReplayLine], *, has_more: bool) -> None:
     console = Console()
-    table = Table(title=Text(f"{export.title}: what would have been done"), title_justify="left")
+    table = Table(
+        title=Text(printable(f"{export.title}: what would have been done")), title_justify="left"
+    )
     for column in ("Message", "Posted (UTC)", "Text", "Outcome", "Understood or reason"):
         table.add_column(column)
     for line in lines:
-        text = " ".join(line.message.text.split())
+        text = printable(" ".join(line.message.text.split()))
         table.add_row(
             str(line.message.message),
             line.message.posted_at.strftime("%Y-%m-%d %H:%M"),
             Text(text[:EXCERPT] + ("..." if len(text) > EXCERPT else "")),
             Text(line.outcome, style=COLOURS.get(line.outcome, "dim")),
-            Text(line.understood + (f" ({line.reason})" if line.reason else "")),
+            Text(printable(line.understood) + (f" ({line.reason})" if line.reason else "")),
         )
     console.print(table)
     counts = Counter(line.outcome for line in lines)
     figures = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
-    console.print(Text(f"{len(lines)} readings: {figures}."))
+    more = " More follow; `--limit` shows them." if has_more else ""
+    console.print(Text(f"{len(lines)} readings{': ' + figures if figures else ''}.{more}"))
     if export.service_messages:
         console.print(Text(f"{export.service_messages} service messages left out."))
     console.print(

@@ -1,1 +1,1 @@
-"""The rules of the trade: pure values and functions. No input or output, clock, randomness or logging."""
+"""The rules of the trade: pure values and functions. No input, output, clock, chance or logging."""

@@ -18,7 +18,7 @@ USER_ID_PATTERN: Final = re.compile(r"u_[0-9a-z]{16,26}")
 SLOTS: Final = 512
 
 ChannelId = NewType("ChannelId", int)
-"""Telegram's marked chat id: -100... for channels; unique for one user's view only with the user."""
+"""Telegram's marked chat id: -100... for channels."""
 MessageId = NewType("MessageId", int)
 """Unique within one chat, never globally."""
 AccountId = NewType("AccountId", str)

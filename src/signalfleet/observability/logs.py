@@ -11,14 +11,21 @@ MASK: Final = "***"
 SECRET_KEYS: Final = frozenset(
     {"session", "token", "password", "code", "phone", "api_hash", "secret", "key", "text"}
 )
+SECRET_WORDS: Final = frozenset(
+    {"session", "token", "password", "phone", "secret", "authorization", "cookie"}
+)
+"""Words that make any name secret that contains them, such as `metaapi_token`."""
+DEEPEST: Final = 6
 
 
 def set_up_logs(*, as_json: bool, level: str = "INFO", stream: TextIO = sys.stderr) -> None:
     """Configure structlog for the process and quieten libraries that print whole objects."""
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    # A traceback never shows the values of variables: they may hold a session or a message.
+    plain = structlog.dev.plain_traceback
+    renderers: list[Any] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        else [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
     )
     structlog.configure(
         processors=[
@@ -26,8 +33,7 @@ def set_up_logs(*, as_json: bool, level: str = "INFO", stream: TextIO = sys.stde
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             mask_secrets,
-            structlog.processors.format_exc_info,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.WriteLoggerFactory(file=stream),
@@ -41,7 +47,30 @@ def set_up_logs(*, as_json: bool, level: str = "INFO", stream: TextIO = sys.stde
 def mask_secrets(
     _logger: object, _name: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Mask values whose name says that they are secret, whoever logged them."""
-    for name in event.keys() & SECRET_KEYS:
-        event[name] = MASK
+    """Mask values whose name says that they are secret, whoever logged them and however deep."""
+    for name, value in event.items():
+        event[name] = MASK if _is_secret(name) else _masked(value, DEEPEST)
     return event
+
+
+def _is_secret(name: object) -> bool:
+    lowered = str(name).lower()
+    if lowered in SECRET_KEYS or lowered.endswith("_key"):
+        return True
+    return not SECRET_WORDS.isdisjoint(lowered.replace("-", "_").split("_"))
+
+
+def _masked(value: Any, depth: int) -> Any:  # noqa: ANN401 - whatever somebody logs
+    """Return a copy without secrets; what lies too deep is not shown at all."""
+    match value:
+        case dict() | list() | tuple() if depth == 0:
+            return MASK
+        case dict():
+            return {
+                name: MASK if _is_secret(name) else _masked(one, depth - 1)
+                for name, one in value.items()
+            }
+        case list() | tuple():
+            return [_masked(one, depth - 1) for one in value]
+        case _:
+            return value

@@ -24,7 +24,9 @@ COUNTERS: Final[dict[str, tuple[str, Sequence[str]]]] = {
     "signalfleet_telegram_repaired_messages_total": ("Messages found by repair.", ("kind",)),
     "signalfleet_telegram_updates_total": ("Updates received.", ("kept",)),
     "signalfleet_telegram_queue_overflow_total": ("Updates left to repair.", ()),
+    "signalfleet_telegram_chat_notices_total": ("What users must know of chats.", ("kind",)),
     "signalfleet_telegram_forbidden_requests_total": ("Requests outside the list.", ()),
+    "signalfleet_telegram_sign_ins_total": ("Sign-ins that ended.", ("method", "outcome")),
 }
 GAUGES: Final[dict[str, tuple[str, Sequence[str]]]] = {
     "signalfleet_active_bots": ("Bots that run now.", ()),

@@ -1,11 +1,23 @@
-"""The queue that wakes and the events that pages show. The store is the truth, not the bus."""
+"""The queue that wakes, the events that pages show, and questions with their answers.
 
-from collections.abc import AsyncIterator, Mapping
+The store is the truth, not the bus.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, NoReturn, Protocol, TypeAlias
 
 from signalfleet.domain.ids import UserId
+
+Plain: TypeAlias = Mapping[str, object]
+"""JSON values only, and no secret unless it is sealed."""
+Answerer: TypeAlias = Callable[[Plain], Awaitable[Plain]]
+
+ANSWER_LIMIT_S: Final = 20.0
+QUESTION_BYTES: Final = 16 * 1024
+ANSWER_BYTES: Final = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +63,27 @@ class Bus(Protocol):
 
     def events(self, user: UserId) -> AbstractAsyncContextManager[AsyncIterator[LiveEvent]]:
         """Listen to one user's events from now on; a slow reader loses the oldest."""
+        ...
+
+    async def request(
+        self, address: str, question: Plain, *, limit_s: float = ANSWER_LIMIT_S
+    ) -> Plain:
+        """Ask whoever serves the address (tokens of a-z A-Z 0-9 _ - joined by dots).
+
+        RefusedError, SignInRequiredError and TemporaryError of the answerer are raised here, by
+        these classes. TemporaryError also if nobody serves it or no answer came in time: whether
+        the question had an effect is then unknown. ValueError for what is not plain or too long.
+        """
+        ...
+
+    async def serve(
+        self, address: str, answer: Answerer, *, ready: asyncio.Event | None = None
+    ) -> NoReturn:
+        """Answer questions side by side until cancelled; `ready` is set when they can be asked.
+
+        Of several who serve one address each question reaches one. What an answerer raises besides
+        port errors is logged by its kind, and the asker is told to try later.
+        """
         ...
 
     def is_connected(self) -> bool: ...

@@ -1,8 +1,8 @@
-"""A user's own Telegram: signing in, choosing chats, and reading what is posted."""
+"""A user's own Telegram: choosing chats, and reading what is posted."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
@@ -70,6 +70,29 @@ class ChatBatch:
     pts_seen: int | None = None
 
 
+class ChatNoticeKind(StrEnum):
+    """What the user must know of a chat besides its messages."""
+
+    LOST = "lost"
+    """The account can no longer read it: left, banned or deleted. Tried again now and then."""
+    BACK = "back"
+    HOLE = "hole"
+    """More was missed than is read after a gap; posts older than `first` were not read."""
+    UNREADABLE = "unreadable"
+    """Telegram sent messages that this version cannot read; they were passed over."""
+    MOVED = "moved"
+    """A group became a supergroup, which is a new chat: it is read instead of the old one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatNotice:
+    chat: ChannelId
+    kind: ChatNoticeKind
+    first: MessageId | None = None
+    count: int = 0
+    moved_to: WatchedChat | None = None
+
+
 class LinkState(StrEnum):
     OFFLINE = "offline"
     CONNECTING = "connecting"
@@ -91,6 +114,8 @@ class LinkHealth:
     last_pong_at: datetime | None = None
     last_update_at: datetime | None = None
     repaired_at: datetime | None = None
+    clock_offset: timedelta | None = None
+    """Telegram's clock minus ours, to about a second; None before the first answer."""
 
 
 class ChatSink(Protocol):
@@ -106,6 +131,10 @@ class ChatSink(Protocol):
 
     async def link_changed(self, health: LinkHealth) -> None: ...
 
+    async def chat_noticed(self, notice: ChatNotice) -> None:
+        """Take note; of MOVED it returns when the new chat's messages can be stored."""
+        ...
+
 
 class ChatSource(Protocol):
     """One user's reader; one live instance per session, ever."""
@@ -120,6 +149,22 @@ class ChatSource(Protocol):
 
     def health(self) -> LinkHealth: ...
 
+    def allow_connecting(self, *, allowed: bool) -> None:
+        """Park every new connection while not allowed: the lease is lost, or we are disarmed.
+
+        An open connection stays until `aclose`.
+        """
+        ...
+
+    async def history(
+        self, chat: ChannelId, *, before: MessageId | None, limit: int
+    ) -> Sequence[ChannelMessage]:
+        """Return older messages of a watched chat, newest first, through the live connection.
+
+        RefusedError if the chat is not watched; TemporaryError while the connection is not up.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Close in a bounded time; afterwards no socket exists."""
         ...
@@ -127,7 +172,11 @@ class ChatSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatListing:
-    """A chat of the user's account, for the picker."""
+    """A chat of the user's account, for the picker.
+
+    `join`: joined, open (anybody may join), by_request (somebody must let the user in).
+    `members` is None where Telegram does not say; `last_post` is the newest message's text.
+    """
 
     chat: ChannelId
     kind: str
@@ -135,41 +184,33 @@ class ChatListing:
     title: str
     username: str | None
     is_protected: bool
+    members: int | None = None
+    has_photo: bool = False
+    join: str = "joined"
+    last_post: str = ""
+    last_post_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodeSent:
-    """Where Telegram sent the code: app, sms, call, email or other."""
+class ChatPost:
+    """A message for looking at only; it never reaches a bot."""
 
-    delivery: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedIn:
-    """A finished sign-in; `session` is the whole account: seal it at once, never show it."""
-
-    telegram_id: int
-    display_name: str
-    session: str
-
-    def __repr__(self) -> str:
-        return f"SignedIn(telegram_id={self.telegram_id}, session=***)"
-
-
-class ChatSignIn(Protocol):
-    """One attempt to sign in by phone code.
-
-    Errors: RefusedError with words for the user, TemporaryError with `retry_after` on a flood wait.
-    """
-
-    async def send_code(self, phone: str) -> CodeSent: ...
-
-    async def enter_code(self, code: str) -> SignedIn: ...
-
-    async def aclose(self) -> None: ...
+    message: MessageId
+    posted_at: datetime
+    text: str
 
 
 class ChatDirectory(Protocol):
-    """Lists the chats of a signed-in account."""
+    """Looks at the chats of a signed-in account."""
 
-    def list_chats(self) -> AsyncIterator[ChatListing]: ...
+    def list_chats(self) -> AsyncIterator[ChatListing]:
+        """List what can be watched, the newest conversation first."""
+        ...
+
+    async def find(self, link: str) -> ChatListing:
+        """Find a chat by @name, t.me/name or an invitation; RefusedError in words for the user."""
+        ...
+
+    async def latest(self, chat: ChatListing, limit: int = 3) -> Sequence[ChatPost]:
+        """Return the newest posts with a text, newest first."""
+        ...

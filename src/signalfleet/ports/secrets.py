@@ -1,6 +1,7 @@
 """Secrets at rest and in hand."""
 
 import hmac
+from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from signalfleet.domain.ids import UserId
@@ -49,6 +50,29 @@ class CredentialStore(Protocol):
         ...
 
     async def delete(self, user: UserId, field: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeBinding:
+    """What a sealed box is for: it opens for nothing else. None of the parts may hold a `|`."""
+
+    user: str
+    field: str
+    attempt: str
+
+
+class Sealer(Protocol):
+    """Closes what a user types, in a process that must not be able to open it."""
+
+    def seal(self, secret: Secret, binding: IntakeBinding) -> str: ...
+
+
+class Opener(Protocol):
+    """Opens what was typed, in a worker."""
+
+    def open(self, box: str, binding: IntakeBinding) -> Secret:
+        """Return the secret; RefusedError if the box is damaged or meant for something else."""
+        ...
 
 
 class KeyService(Protocol):

@@ -9,7 +9,7 @@ of their column, such as settings or facts that JSON cannot hold.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -340,6 +340,12 @@ class WebSession:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLimit:
+    count: int
+    within: timedelta
+
+
 class Fleet(Protocol):
     """What workers, sign-in and operators need across users. Returns no secrets."""
 
@@ -370,6 +376,15 @@ class Fleet(Protocol):
     async def session(self, sid_hash: str) -> WebSession | None: ...
 
     async def delete_session(self, sid_hash: str) -> None: ...
+
+    async def count_attempt(
+        self, kind: str, key: str, at: datetime, limits: Sequence[AttemptLimit]
+    ) -> datetime | None:
+        """Count an attempt and return None; at a limit count nothing, return when it is over.
+
+        Whoever counts, in whatever process, counts together. `key` names no person in clear text.
+        """
+        ...
 
 
 class Store(Protocol):

@@ -14,7 +14,16 @@ from signalfleet.web.context import WebContext
 from signalfleet.web.deps import WebDeps
 from signalfleet.web.live import endpoint as live_events
 from signalfleet.web.live.hub import HEARTBEAT, LiveHub
-from signalfleet.web.pages import copying, live, signals, signin, status
+from signalfleet.web.pages import (
+    channels,
+    connect,
+    copying,
+    live,
+    oidc_sign_in,
+    signals,
+    signin,
+    status,
+)
 from signalfleet.web.present.board import Panel
 from signalfleet.web.present.words import Words
 from signalfleet.web.problems import add_handlers
@@ -28,6 +37,9 @@ TABLES: Final = (
     signals.table,
     copying.table,
     signin.table,
+    oidc_sign_in.table,
+    connect.table,
+    channels.table,
     status.table,
 )
 

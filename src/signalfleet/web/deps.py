@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.bus import Bus
 from signalfleet.ports.clock import Clock
+from signalfleet.ports.identity import IdentityProvider
+from signalfleet.ports.secrets import Sealer
 from signalfleet.ports.store import Store
 
 MIN_KEY_BYTES: Final = 32
@@ -24,6 +26,8 @@ class WebDeps:
 
     `session_key` signs the tokens against forged requests. `public_url` is the address that
     browsers use. `cookie_secure` False is for browsers that refuse Secure cookies on loopback.
+    Without `sealer`, for what users type, nobody can connect Telegram; `cell` is whom to ask.
+    Without `identity` nobody can log in with Telegram.
     """
 
     store: Store
@@ -37,6 +41,9 @@ class WebDeps:
     public_url: str
     version: str
     cookie_secure: bool = True
+    cell: str = "c1"
+    sealer: Sealer | None = None
+    identity: IdentityProvider | None = None
 
     def __post_init__(self) -> None:
         if len(self.session_key) < MIN_KEY_BYTES:

@@ -20,7 +20,6 @@ POLICY: Final = (
     "base-uri 'none'; form-action 'self'; report-uri /csp-report"
 )
 FIXED: Final = {
-    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -32,12 +31,20 @@ HSTS: Final = "max-age=31536000; includeSubDomains"
 OPERATOR_PATHS: Final = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
 
 
+def policy(deps: WebDeps) -> str:
+    """Return the content policy; the form that logs in with Telegram is redirected there."""
+    if deps.identity is None:
+        return POLICY
+    return POLICY.replace("form-action 'self'", f"form-action 'self' {deps.identity.origin}")
+
+
 class Shield:
     """Pure ASGI, because a wrapper that buffers would break event streams."""
 
     def __init__(self, app: ASGIApp, deps: WebDeps) -> None:
         self._app = app
         self._deps = deps
+        self._headers = {**FIXED, "Content-Security-Policy": policy(deps)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,7 +90,7 @@ class Shield:
         return name in self._deps.hosts
 
     def _add_headers(self, headers: MutableHeaders, request_id: str) -> None:
-        for name, value in FIXED.items():
+        for name, value in self._headers.items():
             headers[name] = value
         headers["X-Request-Id"] = request_id
         headers.setdefault("Cache-Control", "no-store")

@@ -236,6 +236,7 @@ async def test_a_damaged_or_strange_wrapped_key_is_refused(keys: KeyService) -> 
 @pytest.mark.parametrize(
     "text",
     ["", "short", f"{OLD_KEY},", f"{OLD_KEY},wrong", "A" * 43 + "=", OLD_KEY[:-2], "ä" * 44],
+    ids=["empty", "short", "trailing_comma", "second_wrong", "zeros", "cut", "not_ascii"],
 )
 def test_an_encryption_key_that_is_none_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(RefusedError, match="ENCRYPTION_KEY") as caught:

@@ -2,17 +2,34 @@
 
 import asyncio
 import json
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NoReturn
 
 from signalfleet.domain.ids import UserId, slot
-from signalfleet.ports.bus import LiveEvent, WorkDelivery, WorkItem
-from signalfleet.ports.errors import FencedError, TemporaryError
+from signalfleet.ports.bus import (
+    ANSWER_BYTES,
+    ANSWER_LIMIT_S,
+    QUESTION_BYTES,
+    Answerer,
+    LiveEvent,
+    Plain,
+    WorkDelivery,
+    WorkItem,
+)
+from signalfleet.ports.errors import (
+    FencedError,
+    PortError,
+    RefusedError,
+    SignInRequiredError,
+    TemporaryError,
+)
 
 _EVENT_BYTES: Final = 8 * 1024
 _EVENT_QUEUE: Final = 256
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9_-]{1,60}(?:\.[A-Za-z0-9_-]{1,60}){0,5}")
 
 
 class MemoryBus:
@@ -23,6 +40,7 @@ class MemoryBus:
         self._queues: dict[int, _Queue] = {}
         self._seen: set[WorkItem] = set()
         self._listeners: dict[UserId, list[_Listener]] = {}
+        self._answerers: dict[str, deque[Answerer]] = {}
 
     def set_connected(self, connected: bool) -> None:  # noqa: FBT001  # Says what it sets.
         self._connected = connected
@@ -69,6 +87,39 @@ class MemoryBus:
             yield listener
         finally:
             self._listeners[user].remove(listener)
+
+    async def request(
+        self, address: str, question: Plain, *, limit_s: float = ANSWER_LIMIT_S
+    ) -> Plain:
+        _require_address(address)
+        asked = _copied(question, QUESTION_BYTES)
+        answerers = self._answerers.get(address)
+        if not self._connected or not answerers:
+            raise TemporaryError("nobody is there to do this now; try again in a moment")
+        answerers.rotate()
+        try:
+            async with asyncio.timeout(limit_s):
+                return _copied(await answerers[0](asked), ANSWER_BYTES)
+        except (RefusedError, SignInRequiredError, TemporaryError) as error:
+            raise _plain(error) from None
+        except TimeoutError:
+            raise TemporaryError("there was no answer in time; try again") from None
+        except Exception:  # noqa: BLE001 - as over a wire, where only its absence is seen
+            raise TemporaryError("this cannot be done at the moment; try again") from None
+
+    async def serve(
+        self, address: str, answer: Answerer, *, ready: asyncio.Event | None = None
+    ) -> NoReturn:
+        _require_address(address)
+        answerers = self._answerers.setdefault(address, deque())
+        answerers.append(answer)
+        try:
+            if ready is not None:
+                ready.set()
+            await asyncio.get_running_loop().create_future()
+        finally:
+            answerers.remove(answer)
+        raise AssertionError("an endless wait ended")
 
     def _queue(self, slot: int) -> "_Queue":
         return self._queues.setdefault(slot, _Queue())
@@ -166,3 +217,29 @@ class _Listener:
 def _require_kind(kind: str) -> None:
     if not kind or set(kind) - set("abcdefghijklmnopqrstuvwxyz0123456789_"):
         raise ValueError("a kind on the bus is made of a-z 0-9 _")
+
+
+def _require_address(address: str) -> None:
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError("an address on the bus is 1 to 6 words of a-z A-Z 0-9 _ -, with dots")
+
+
+def _copied(values: Plain, at_most: int) -> Plain:
+    try:
+        text = json.dumps(dict(values), allow_nan=False)
+    except TypeError as e:
+        raise ValueError(f"the bus carries plain values only: {type(e).__name__}") from None
+    if len(text) > at_most:
+        raise ValueError(f"this is at most {at_most} bytes on the bus")
+    copied: Plain = json.loads(text)
+    return copied
+
+
+def _plain(error: PortError) -> PortError:
+    match error:
+        case SignInRequiredError():
+            return SignInRequiredError(str(error), reason=error.reason)
+        case TemporaryError():
+            return TemporaryError(str(error), retry_after=error.retry_after)
+        case _:
+            return RefusedError(str(error))

@@ -102,6 +102,7 @@ class State:
     fences: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
     users: dict[UserId, UserProfile] = field(default_factory=dict)
     sessions: dict[str, WebSession] = field(default_factory=dict)
+    attempts: dict[tuple[str, str], list[datetime]] = field(default_factory=dict)
     rows: dict[UserId, UserRows] = field(default_factory=dict)
     wish_rev: int = 0
 

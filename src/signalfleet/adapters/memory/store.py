@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from signalfleet.adapters.memory.inbox import MemoryInbox
 from signalfleet.adapters.memory.journal import MemoryJournal
@@ -16,7 +17,7 @@ from signalfleet.adapters.memory.records import (
 from signalfleet.adapters.memory.state import State, require_aware
 from signalfleet.domain.ids import InstallationId, UserId
 from signalfleet.ports.errors import RefusedError
-from signalfleet.ports.store import UserProfile, WebSession
+from signalfleet.ports.store import AttemptLimit, UserProfile, WebSession
 
 
 class MemoryUserStore:
@@ -124,6 +125,27 @@ class MemoryFleet:
     async def delete_session(self, sid_hash: str) -> None:
         self._state.require_up()
         self._state.sessions.pop(sid_hash, None)
+
+    async def count_attempt(
+        self, kind: str, key: str, at: datetime, limits: Sequence[AttemptLimit]
+    ) -> datetime | None:
+        require_aware(at)
+        self._state.require_up()
+        times = self._state.attempts.setdefault((kind, key), [])
+        over = [free for limit in limits if (free := free_again(times, at, limit)) is not None]
+        if over:
+            return max(over)
+        longest = max((limit.within for limit in limits), default=timedelta(0))
+        times[:] = [*(one for one in times if one > at - longest), at]
+        return None
+
+
+def free_again(times: Sequence[datetime], at: datetime, limit: AttemptLimit) -> datetime | None:
+    """Return when one of the counted times leaves the limit's window; None if there is room."""
+    counted = sorted(one for one in times if one > at - limit.within)
+    if len(counted) < limit.count:
+        return None
+    return counted[-limit.count] + limit.within
 
 
 class MemoryStore:

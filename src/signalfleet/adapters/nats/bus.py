@@ -6,18 +6,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 import nats.errors
 import nats.js.errors
 import structlog
 from nats.aio.msg import Msg
 
-from signalfleet.adapters.nats import codec, limits
+from signalfleet.adapters.nats import asking, codec, limits
 from signalfleet.adapters.nats.client import Connection, nats_errors
 from signalfleet.adapters.nats.work import SlotConsumer
 from signalfleet.domain.ids import UserId
-from signalfleet.ports.bus import LiveEvent, WorkDelivery, WorkItem
+from signalfleet.ports.bus import (
+    ANSWER_LIMIT_S,
+    Answerer,
+    LiveEvent,
+    Plain,
+    WorkDelivery,
+    WorkItem,
+)
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import TemporaryError
 from signalfleet.ports.secrets import Secret
@@ -116,6 +123,16 @@ class NatsBus:
         finally:
             with suppress(nats.errors.Error):
                 await subscription.unsubscribe()
+
+    async def request(
+        self, address: str, question: Plain, *, limit_s: float = ANSWER_LIMIT_S
+    ) -> Plain:
+        return await asking.ask(self._connection, address, question, limit_s)
+
+    async def serve(
+        self, address: str, answer: Answerer, *, ready: asyncio.Event | None = None
+    ) -> NoReturn:
+        await asking.serve(self._connection, address, answer, ready)
 
 
 class _Listener:

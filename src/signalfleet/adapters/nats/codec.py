@@ -6,10 +6,11 @@ from typing import Final
 
 from signalfleet.adapters.nats import limits
 from signalfleet.domain.ids import UserId, slot
-from signalfleet.ports.bus import LiveEvent, WorkItem
+from signalfleet.ports.bus import LiveEvent, Plain, WorkItem
 
 _TOKEN: Final = re.compile(r"[a-z0-9_]{1,40}")
 _KEY: Final = re.compile(r"[!-~]{1,200}")
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9_-]{1,60}(?:\.[A-Za-z0-9_-]{1,60}){0,5}")
 
 
 def require_kind(kind: str) -> str:
@@ -67,3 +68,27 @@ def decode_event(user: UserId, subject: str, payload: bytes) -> LiveEvent:
     if not isinstance(value, dict):
         raise ValueError("an event must be an object")  # noqa: TRY004  # One kind of refusal.
     return LiveEvent(user=user, kind=require_kind(subject.rpartition(".")[2]), payload=value)
+
+
+def ask_subject(address: str) -> str:
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError("an address on the bus is 1 to 6 words of a-z A-Z 0-9 _ -, with dots")
+    return f"{limits.ASK_PREFIX}.{address}"
+
+
+def encode_plain(values: Plain, at_most: int) -> bytes:
+    """Return the payload; ValueError when it is not plain JSON or too long."""
+    try:
+        payload = json.dumps(dict(values), allow_nan=False, ensure_ascii=False).encode()
+    except TypeError as e:
+        raise ValueError(f"the bus carries plain values only: {type(e).__name__}") from None
+    if len(payload) > at_most:
+        raise ValueError(f"this is at most {at_most} bytes on the bus")
+    return payload
+
+
+def decode_plain(payload: bytes) -> dict[str, object]:
+    value = json.loads(payload)
+    if not isinstance(value, dict):
+        raise ValueError("what is asked and answered must be an object")  # noqa: TRY004 - as above
+    return value

@@ -23,6 +23,10 @@ RETRY_S: Final = 0.2
 STREAM: Final = "SF_WORK"
 WORK_PREFIX: Final = "sf.work"
 EVENT_PREFIX: Final = "sf.evt"
+ASK_PREFIX: Final = "sf.rpc"
+ASK_GROUP: Final = "answer"
+"""All who serve one address share its questions."""
+ANSWERS_AT_ONCE: Final = 64
 STREAM_MAX_AGE_S: Final = 6 * 3600
 STREAM_MAX_BYTES: Final = 1024**3
 STREAM_MAX_MESSAGE: Final = 64 * 1024

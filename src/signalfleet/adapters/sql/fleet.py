@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from signalfleet.adapters.sql.codec import from_micros, to_micros
 from signalfleet.adapters.sql.database import Database
@@ -10,7 +11,7 @@ from signalfleet.adapters.sql.rows import Params
 from signalfleet.adapters.sql.session import Row, Session
 from signalfleet.domain.ids import InstallationId, UserId
 from signalfleet.ports.errors import ConflictError
-from signalfleet.ports.store import UserProfile, WebSession
+from signalfleet.ports.store import AttemptLimit, UserProfile, WebSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,30 @@ class SqlFleet:
     async def delete_session(self, sid_hash: str) -> None:
         sql = self._database.sql.delete_session
         await self._database.write(lambda one: one.run(sql, {"sid_hash": sid_hash}), hot=False)
+
+    async def count_attempt(
+        self, kind: str, key: str, at: datetime, limits: Sequence[AttemptLimit]
+    ) -> datetime | None:
+        sql, now = self._database.sql, to_micros(at)
+        windows = [(limit.count, limit.within // timedelta(microseconds=1)) for limit in limits]
+        longest = max((window for _, window in windows), default=0)
+
+        def operation(session: Session) -> datetime | None:
+            session.run(sql.forget_attempts, {"kind": kind, "at": now - longest})
+            times = [row["at"] for row in session.rows(sql.attempts, {"kind": kind, "key": key})]
+            free = [
+                times[count - 1] + window
+                for count, window in windows
+                if sum(1 for one in times if one > now - window) >= count
+            ]
+            if free:
+                return from_micros(max(free))
+            # Two in one microsecond are two.
+            mine = max(now, times[0] + 1) if times else now
+            session.run(sql.add_attempt, {"kind": kind, "key": key, "at": mine})
+            return None
+
+        return await self._database.write(operation, hot=False)
 
     async def _user(self, sql: str, params: Params) -> UserProfile | None:
         row = await self._database.read(lambda session: session.row(sql, params))

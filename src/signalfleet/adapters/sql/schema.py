@@ -15,8 +15,8 @@ from signalfleet.domain.trading.records import CopyOutcome, TradeState
 from signalfleet.ports.chat_source import Origin
 from signalfleet.ports.store import CopyMode, MessageState
 
-REVISION: Final = "0001"
-"""The migration that makes exactly these tables."""
+REVISION: Final = "0002"
+"""The migration after which there are exactly these tables."""
 
 metadata: Final = sa.MetaData(
     naming_convention={
@@ -176,6 +176,13 @@ web_sessions: Final = sa.Table(
     _column("created_at", sa.BigInteger),
     _column("expires_at", sa.BigInteger),
     sa.Index("web_sessions_by_user", "user_id"),
+)
+attempts: Final = sa.Table(
+    "attempts",
+    metadata,
+    _key("kind"),
+    _key("key"),
+    _key("at", sa.BigInteger),
 )
 messages: Final = sa.Table(
     "messages",

@@ -10,6 +10,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from signalfleet.adapters.sql.schema import (
     accounts,
+    attempts,
     bots,
     channels,
     copies,
@@ -106,6 +107,13 @@ class Statements:
         self.get_session = self._get(web_sessions, web_sessions.c.sid_hash)
         self.delete_session = self._text(
             sa.delete(web_sessions).where(_given(web_sessions.c.sid_hash))
+        )
+        self.attempts = self._get(
+            attempts, attempts.c.kind, attempts.c.key, order=[attempts.c.at.desc()]
+        )
+        self.add_attempt = self._add(attempts)
+        self.forget_attempts = self._text(
+            sa.delete(attempts).where(_given(attempts.c.kind)).where(attempts.c.at <= _param("at"))
         )
 
     def _records(self) -> None:

@@ -27,7 +27,8 @@ _MOVES: Final[dict[BotState, frozenset[BotState]]] = {
         {_S.STOPPING, _S.RETRYING, _S.SIGN_IN_NEEDED, _S.THROTTLED, _S.QUARANTINED}
     ),
     _S.RETRYING: frozenset({_S.STARTING, _S.STOPPING, _S.QUARANTINED, _S.OFF}),
-    _S.SIGN_IN_NEEDED: frozenset({_S.QUEUED, _S.STOPPING, _S.OFF}),
+    # Accounts are followed without Telegram too, and that may fail like any other running.
+    _S.SIGN_IN_NEEDED: frozenset({_S.QUEUED, _S.RETRYING, _S.STOPPING, _S.QUARANTINED, _S.OFF}),
     _S.THROTTLED: frozenset(
         {_S.RUNNING, _S.STOPPING, _S.RETRYING, _S.SIGN_IN_NEEDED, _S.QUARANTINED}
     ),

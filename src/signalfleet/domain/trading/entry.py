@@ -9,6 +9,7 @@ from signalfleet.domain.money import Price
 from signalfleet.domain.risk.refusal import Refusal
 from signalfleet.domain.settings.catalogue import EntryPolicy, Rules
 from signalfleet.domain.signals.model import OrderKind, PriceRange
+from signalfleet.domain.trading.intents import OpenLeg
 
 HALF: Final = Decimal("0.5")
 
@@ -59,6 +60,28 @@ def choose_order(question: EntryQuestion, quote: Quote, rules: Rules) -> EntryCh
             return _stop(place, rules)
         case OrderKind.MARKET | None:
             return _market(question, place, rules)
+
+
+def against_entry(
+    command: OpenLeg, entry: PriceRange | None, quote: Quote, rules: Rules
+) -> str | None:
+    """Return why an order that was decided earlier must not go out at the present price."""
+    if command.stop_loss is None:
+        return None
+    choice = choose_order(
+        EntryQuestion(
+            side=command.side,
+            order=command.kind,
+            entry=entry,
+            stop=command.stop_loss,
+            first_target=command.take_profit,
+        ),
+        quote,
+        rules,
+    )
+    if isinstance(choice, Refusal):
+        return choice.code
+    return None if choice.kind is command.kind else "price_moved"
 
 
 def _passed(question: EntryQuestion, quote: Quote, now: Price) -> Refusal | None:

@@ -1,9 +1,11 @@
 """What a follow-up does to each leg of the signal that it speaks of."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
 
+from signalfleet.domain.ids import TradeId
 from signalfleet.domain.instruments.model import Instrument, Quote
 from signalfleet.domain.instruments.pips import default_pip_size
 from signalfleet.domain.money import Lots, Price
@@ -18,6 +20,7 @@ from signalfleet.domain.signals.model import (
     MoveEntry,
     MoveStop,
     MoveTarget,
+    PriceRange,
     SetTargets,
     StopPlace,
     TpRef,
@@ -32,6 +35,8 @@ from signalfleet.domain.trading.intents import (
     ReduceLeg,
 )
 from signalfleet.domain.trading.records import Trade, TradeState
+
+PROTECTIVE: Final = (BreakEven, MoveStop, Close, ClosePart, CancelPending)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +59,10 @@ class LegNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUpQuestion:
-    """`trades` are the live legs of one signal on one account; `canonical` is its symbol."""
+    """`trades` are the live legs of one signal on one account; `canonical` is its symbol.
+
+    `order_prices` has the price of each leg's pending order, where it is known.
+    """
 
     action: Action
     trades: Sequence[Trade]
@@ -63,6 +71,7 @@ class FollowUpQuestion:
     instrument: Instrument
     quote: Quote
     rules: Rules
+    order_prices: Mapping[TradeId, Price] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +89,13 @@ def plan_follow_up(question: FollowUpQuestion) -> FollowUpPlan:
     pending = [t for t in question.trades if t.state is TradeState.PENDING]
     if not open_legs and not pending:
         return FollowUpPlan(refusal="no_open_trade")
+    is_protective = isinstance(question.action, PROTECTIVE)
+    if question.rules.follow_ups is FollowUps.PROTECTIVE_ONLY and not is_protective:
+        return FollowUpPlan(refusal="follow_ups_off")
     match question.action:
         case BreakEven(price=price):
-            return _collect(_break_even(question, leg, price) for leg in open_legs)
+            waiting = [_not_filled(leg) for leg in pending]
+            return _collect([*(_break_even(question, leg, price) for leg in open_legs), *waiting])
         case MoveStop(to=place):
             return _collect(_move_stop(question, leg, place) for leg in [*open_legs, *pending])
         case MoveTarget(index=index, price=price):
@@ -90,10 +103,11 @@ def plan_follow_up(question: FollowUpQuestion) -> FollowUpPlan:
         case SetTargets(prices=prices):
             return _move_targets(question, dict(enumerate(prices, start=1)))
         case MoveEntry(entry=entry):
-            return _collect(
-                _command(t, _amended(t, entry.high if t.side.sign > 0 else entry.low), "move order")
-                for t in pending
-            )
+            filled = [
+                LegNote(trade=t, code="already_filled", text="in the market") for t in open_legs
+            ]
+            moved = [_move_entry(question, leg, entry) for leg in pending]
+            return _collect([*moved, *filled])
         case Close():
             closes = [_command(leg, CloseLeg(), "close") for leg in open_legs]
             cancels = [_command(leg, CancelLeg(), "cancel order") for leg in pending]
@@ -118,8 +132,53 @@ def _collect(items: Iterable[LegCommand | LegNote]) -> FollowUpPlan:
     )
 
 
-def _amended(trade: Trade, price: Price) -> AmendLeg:
-    return AmendLeg(price=price, stop_loss=trade.stop_loss, take_profit=trade.take_profit)
+def _not_filled(trade: Trade) -> LegNote:
+    return LegNote(trade=trade, code="order_not_filled", text="the order is still pending")
+
+
+def _move_entry(
+    question: FollowUpQuestion, trade: Trade, entry: PriceRange
+) -> LegCommand | LegNote:
+    """Move a pending order to its near edge; the volume stays, so the risk must not grow."""
+    near = entry.high if trade.side.sign > 0 else entry.low
+    wanted = near.rounded(question.instrument.tick_size)
+    before = question.order_prices.get(trade.trade_id)
+    if before == wanted:
+        return LegNote(trade=trade, code="already_so", text=f"the order is at {wanted}")
+    wrong = _wrong_side(trade, wanted, trade.stop_loss, trade.take_profit)
+    if wrong is not None:
+        return wrong
+    if trade.stop_loss is not None and not question.rules.allow_wider_stop:
+        distance = abs(wanted.value - trade.stop_loss.value)
+        if before is None or distance > abs(before.value - trade.stop_loss.value):
+            return LegNote(trade=trade, code="wider_stop", text=f"order {before} to {wanted}")
+    command = AmendLeg(price=wanted, stop_loss=trade.stop_loss, take_profit=trade.take_profit)
+    return _command(trade, command, f"move order: {before} to {wanted}")
+
+
+def _amend_levels(
+    question: FollowUpQuestion, trade: Trade, stop: Price | None, target: Price | None, text: str
+) -> LegCommand | LegNote:
+    """Set the levels of an order that is still pending."""
+    price = question.order_prices.get(trade.trade_id)
+    if price is None:
+        return _not_filled(trade)
+    wrong = _wrong_side(trade, price, stop, target)
+    if wrong is not None:
+        return wrong
+    return _command(trade, AmendLeg(price=price, stop_loss=stop, take_profit=target), text)
+
+
+def _wrong_side(
+    trade: Trade, price: Price, stop: Price | None, target: Price | None
+) -> LegNote | None:
+    sign = trade.side.sign
+    if stop is not None and (price.value - stop.value) * sign <= 0:
+        return LegNote(trade=trade, code="stop_wrong_side", text=f"order {price}, stop {stop}")
+    if target is not None and (target.value - price.value) * sign <= 0:
+        text = f"order {price}, target {target}"
+        return LegNote(trade=trade, code="target_wrong_side", text=text)
+    return None
 
 
 def _break_even(
@@ -167,16 +226,19 @@ def _set_stop(
     if is_wider:
         if text == "break-even":
             return LegNote(trade=trade, code="already_so", text=f"the stop is past {wanted}")
-        if not question.rules.allow_wider_stop:
+        only_protective = question.rules.follow_ups is FollowUps.PROTECTIVE_ONLY
+        if only_protective or not question.rules.allow_wider_stop:
             return LegNote(trade=trade, code="wider_stop", text=f"{trade.stop_loss} to {wanted}")
+    change = f"{text}: {trade.stop_loss} to {wanted}"
     if trade.state is TradeState.PENDING:
-        return LegNote(trade=trade, code="order_not_filled", text="the order is still pending")
+        return _amend_levels(question, trade, wanted, trade.take_profit, change)
     now = question.quote.to_close(trade.side)
     room = question.instrument.stops_level * question.instrument.point
-    if (now.value - wanted.value) * sign <= room:
+    distance = (now.value - wanted.value) * sign
+    if distance <= 0 or distance < room:
         return LegNote(trade=trade, code="late_stop", text=f"price {now}, stop {wanted}")
     command = ProtectLeg(stop_loss=wanted, take_profit=trade.take_profit)
-    return _command(trade, command, f"{text}: {trade.stop_loss} to {wanted}")
+    return _command(trade, command, change)
 
 
 def _one_target(
@@ -205,13 +267,14 @@ def _set_target(
 ) -> LegCommand | LegNote:
     if trade.take_profit == target:
         return LegNote(trade=trade, code="already_so", text=f"the target is {target}")
+    change = f"move target: {trade.take_profit} to {target}"
     if trade.state is TradeState.PENDING:
-        return LegNote(trade=trade, code="order_not_filled", text="the order is still pending")
+        return _amend_levels(question, trade, trade.stop_loss, target, change)
     now = question.quote.to_close(trade.side)
     if target is not None and (target.value - now.value) * trade.side.sign <= 0:
         return _command(trade, CloseLeg(), f"target {target} is passed at {now}: close")
     command = ProtectLeg(stop_loss=trade.stop_loss, take_profit=target)
-    return _command(trade, command, f"move target: {trade.take_profit} to {target}")
+    return _command(trade, command, change)
 
 
 def _close_part(
@@ -222,7 +285,7 @@ def _close_part(
 ) -> FollowUpPlan:
     """Close whole legs nearest to their target first, then a part of the next one.
 
-    Something stays open whatever the rounding, and at least one step is closed.
+    What shall remain is rounded down to whole steps, but something stays open below 100 %.
     """
     if not legs:
         return FollowUpPlan(refusal="no_open_trade")
@@ -232,11 +295,10 @@ def _close_part(
             return FollowUpPlan(refusal="no_such_leg")
         return FollowUpPlan(commands=tuple(_command(t, CloseLeg(), "close leg") for t in chosen))
     share = fraction if fraction is not None else question.rules.partial_default
-    step = question.instrument.lot_step
+    if share >= 1:
+        return FollowUpPlan(commands=tuple(_command(t, CloseLeg(), "close") for t in legs))
     total = sum((leg.volume_open.value for leg in legs), Decimal(0))
-    to_close = Lots(total * share).floor_to(step).value or step
-    if to_close >= total:
-        return FollowUpPlan(refusal="below_one_step")
+    to_close = total - _keep(total * (1 - share), question.instrument)
     commands: list[LegCommand] = []
     for leg in sorted(legs, key=lambda item: item.leg):
         if to_close <= 0:
@@ -246,8 +308,10 @@ def _close_part(
             commands.append(_command(leg, CloseLeg(), f"close {volume} lots"))
             to_close -= volume
             continue
-        remaining = _keep(volume - to_close, question.instrument)
-        if remaining < volume:
+        # A broker refuses a part that is below its smallest order.
+        part = max(to_close, question.instrument.min_lots.value)
+        remaining = _keep(volume - part, question.instrument)
+        if volume - remaining >= part:
             text = f"close {volume - remaining} of {volume} lots"
             commands.append(_command(leg, ReduceLeg(remaining=Lots(remaining)), text))
         to_close = Decimal(0)
@@ -258,5 +322,6 @@ def _close_part(
 
 def _keep(remaining: Decimal, instrument: Instrument) -> Decimal:
     """Return what stays open of a leg: whole steps, never less than the smallest order."""
-    steps = (remaining / instrument.lot_step).to_integral_value(ROUND_DOWN)
-    return max(steps * instrument.lot_step, instrument.min_lots.value)
+    if remaining <= 0:
+        return instrument.min_lots.value
+    return max(Lots(remaining).floor_to(instrument.lot_step), instrument.min_lots).value

@@ -53,28 +53,22 @@ def facts_of(trade: Trade, snapshot: Snapshot) -> TradeFacts:
     def ours(client: str | None) -> bool:
         return client is not None and client_id_stem(client) == stem
 
-    positions = tuple(
-        sorted(
-            (
-                p
-                for p in snapshot.positions
-                if ours(p.client_id) or p.position_id == trade.position_id
-            ),
-            key=lambda p: p.position_id != trade.position_id,
-        )
-    )
     orders = tuple(o for o in snapshot.orders if ours(o.client_id) or o.order_id == trade.order_id)
     history = tuple(
         h
         for h in snapshot.history_orders
         if ours(h.client_id) or (trade.order_id is not None and h.order_id == trade.order_id)
     )
-    ids = {p.position_id for p in positions} | {trade.position_id}
+    ids = {p.position_id for p in snapshot.positions if ours(p.client_id)} | {trade.position_id}
     ids |= {d.position_id for d in snapshot.deals if ours(d.client_id)}
     ids |= {h.position_id for h in history}
     ids.discard(None)
+    positions = sorted(
+        (p for p in snapshot.positions if p.position_id in ids),
+        key=lambda p: p.position_id != trade.position_id,
+    )
     deals = tuple(d for d in snapshot.deals if ours(d.client_id) or d.position_id in ids)
-    return TradeFacts(positions=positions, orders=orders, history=history, deals=deals)
+    return TradeFacts(positions=tuple(positions), orders=orders, history=history, deals=deals)
 
 
 def unnamed_facts(
@@ -82,8 +76,8 @@ def unnamed_facts(
 ) -> tuple[TradeFacts, ...]:
     """Find what may be this entry although the broker lost its client id.
 
-    Only one find of the right volume is a match. Anything else leaves the outcome open: it proves
-    neither presence nor absence.
+    Only one find of the right volume and levels is a match. Anything else leaves the outcome open:
+    it proves neither presence nor absence.
     """
     command, sent = intent.command, intent.sending_at
     if not isinstance(command, OpenLeg) or sent is None:
@@ -118,14 +112,19 @@ def unnamed_facts(
 
 
 def is_match(intent: Intent, facts: TradeFacts) -> bool:
-    """Tell whether facts without a client id have the volume that the entry asked for."""
+    """Tell whether facts without a client id are what the entry asked for.
+
+    The legs of a signal are of one volume; their levels tell them apart.
+    """
     command = intent.command
-    volumes = [
-        *(position.lots for position in facts.positions),
-        *(order.lots for order in facts.orders),
-        *(deal.lots for deal in facts.deals if not deal.is_exit),
-    ]
-    return isinstance(command, OpenLeg) and volumes[:1] == [command.lots]
+    if not isinstance(command, OpenLeg):
+        return False
+    seen: tuple[Position | WorkingOrder, ...] = (*facts.positions, *facts.orders)
+    for fact in seen:
+        levels = (fact.stop_loss, fact.take_profit)
+        return fact.lots == command.lots and levels == (command.stop_loss, command.take_profit)
+    entered = [deal.lots for deal in facts.deals if not deal.is_exit]
+    return entered[:1] == [command.lots]
 
 
 def is_readable(client: str | None) -> bool:

@@ -2,12 +2,39 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import TypeAlias
 
+from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import ClientId
 from signalfleet.domain.instruments.model import Side
 from signalfleet.domain.money import Lots, Price
 from signalfleet.domain.signals.model import OrderKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopStep:
+    """Once the price has reached `reached`, the stop belongs at `stop_loss`."""
+
+    reached: Price
+    stop_loss: Price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrailingStop:
+    """A stop that the broker's side moves while we are away; the tightest of its rules counts.
+
+    `distance` is in price. Brokers that cannot do it refuse the order unsent ("no_trailing").
+    """
+
+    distance: Decimal | None = None
+    steps: tuple[StopStep, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.distance is None and not self.steps:
+            raise DomainError("a trailing stop needs a distance or steps")
+        if self.distance is not None and not (self.distance.is_finite() and self.distance > 0):
+            raise DomainError("a trailing distance must be above zero")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,15 +51,17 @@ class OpenOrder:
     client_id: ClientId
     magic: int
     expires_at: datetime | None = None
+    trailing: TrailingStop | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModifyPosition:
-    """Set both levels of a position; None removes that level."""
+    """Set both levels of a position; None removes that level, and its trailing stop too."""
 
     position_id: str
     stop_loss: Price | None
     take_profit: Price | None
+    trailing: TrailingStop | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

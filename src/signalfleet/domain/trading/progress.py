@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
+from signalfleet.domain.ids import TradeId
+from signalfleet.domain.money import Price
 from signalfleet.domain.signals.model import OrderKind
 from signalfleet.domain.trading.intents import (
     AmendLeg,
@@ -15,6 +18,13 @@ from signalfleet.domain.trading.intents import (
     ReduceLeg,
 )
 from signalfleet.domain.trading.records import CopyOutcome, Trade, TradeState
+
+REASON_OF: Final = {
+    CopyOutcome.REJECTED: IntentState.REJECTED,
+    CopyOutcome.EXPIRED: IntentState.EXPIRED,
+    CopyOutcome.CANCELLED: IntentState.CANCELLED,
+    CopyOutcome.UNKNOWN: IntentState.UNKNOWN,
+}
 
 
 def trade_after(trade: Trade, intent: Intent) -> Trade:
@@ -73,6 +83,28 @@ def trade_as_wanted(trade: Trade, intents: Sequence[Intent]) -> Trade:
     return trade
 
 
+def order_prices(trades: Sequence[Trade], intents: Sequence[Intent]) -> dict[TradeId, Price]:
+    """Return the price of each trade's pending order after these intents, the oldest first."""
+    pending = {trade.trade_id for trade in trades if trade.state is TradeState.PENDING}
+    found: dict[TradeId, Price] = {}
+    for intent in intents:
+        match intent.command:
+            case OpenLeg(price=Price() as price) | AmendLeg(price=price):
+                found[intent.trade] = price
+            case _:
+                pass
+    return {trade: price for trade, price in found.items() if trade in pending}
+
+
+def supersedes(newer: Intent, older: Intent) -> bool:
+    """Tell whether an instruction that came later makes an unsent one needless or harmful."""
+    if newer.created_at <= older.created_at or isinstance(older.command, CloseLeg):
+        return False
+    if newer.state in (IntentState.REJECTED, IntentState.EXPIRED, IntentState.CANCELLED):
+        return False
+    return isinstance(newer.command, CloseLeg | CancelLeg | type(older.command))
+
+
 def is_ending(trade: Trade, intents: Sequence[Intent]) -> bool:
     """Tell whether one of these intents ends the trade."""
     commands = [intent.command for intent in intents if intent.trade == trade.trade_id]
@@ -96,3 +128,10 @@ def copy_outcome(trades: Sequence[Trade], entries: Sequence[Intent]) -> CopyOutc
     if IntentState.EXPIRED in states:
         return CopyOutcome.EXPIRED
     return CopyOutcome.CANCELLED
+
+
+def copy_reason(outcome: CopyOutcome | None, entries: Sequence[Intent]) -> str | None:
+    """Return why a copy came to nothing, or why it is not known; None where legs were opened."""
+    told = REASON_OF.get(outcome) if outcome is not None else None
+    reasons = (intent.reason for intent in entries if intent.state is told)
+    return next((reason for reason in reasons if reason is not None), None)

@@ -183,19 +183,28 @@ def _with_unnamed(
 ) -> tuple[dict[TradeId, TradeFacts], frozenset[IntentId]]:
     """Add facts whose client id the broker lost, where only one entry can be meant."""
     claimed = {one for seen in facts.values() for one in seen.ids}
-    unclear: set[IntentId] = set()
-    for intent in look.intents:
-        seen = facts.get(intent.trade)
-        if seen is None or seen.exists or intent.state is not IntentState.UNKNOWN:
-            continue
+    open_entries = [
+        intent
+        for intent in look.intents
+        if intent.state is IntentState.UNKNOWN
+        and intent.trade in facts
+        and not facts[intent.trade].exists
+    ]
+    for intent in open_entries:
         found = unnamed_facts(intent, claimed, look.snapshot, look.rules.inflight)
-        if not found:
-            continue
-        if len(found) == 1 and is_match(intent, found[0]) and not look.entries_in_flight:
-            claimed |= found[0].ids
-            facts[intent.trade] = found[0]
-        else:
-            unclear.add(intent.intent_id)
+        fitting = [one for one in found if is_match(intent, one)]
+        rivals = sum(
+            is_match(other, one) for other in open_entries for one in fitting if other != intent
+        )
+        if len(fitting) == 1 and not rivals and not look.entries_in_flight:
+            claimed |= fitting[0].ids
+            facts[intent.trade] = fitting[0]
+    unclear = {
+        intent.intent_id
+        for intent in open_entries
+        if not facts[intent.trade].exists
+        and unnamed_facts(intent, claimed, look.snapshot, look.rules.inflight)
+    }
     return facts, frozenset(unclear)
 
 
@@ -232,16 +241,15 @@ def is_done(
 ) -> Found | Replied | None:
     """Tell whether the look shows the intent's effect; None proves nothing by itself.
 
-    Positions and orders show up a moment after they were made. What was never seen is therefore
-    not taken to be gone unless history says so.
+    Positions and orders show up a moment after they were made, and one look may be older than the
+    look before it. What is not shown is therefore not taken to be gone unless history says so.
     """
     command = intent.command
     if isinstance(command, OpenLeg):
         return _entry_found(facts)
     if not trade.state.is_live:
         return Found(evidence="the trade has ended")
-    was_seen = trade.open_price is not None or facts.was_closed
-    no_position = snapshot.complete and not facts.positions and was_seen
+    no_position = snapshot.complete and not facts.positions and facts.was_closed
     ended = any(order.state in ENDED_UNFILLED for order in facts.history)
     became_something = bool(facts.positions or facts.deals or ended)
     no_order = snapshot.complete and not facts.orders and became_something

@@ -1,4 +1,4 @@
-"""Signing in and out. So far only the demo can be entered, with one click and on loopback only."""
+"""The sign-in page, the demo, which is entered with one click on loopback, and signing out."""
 
 from typing import Final
 
@@ -18,7 +18,11 @@ async def signin_page(request: Request) -> Response:
     context = context_of(request)
     if await context.sessions.find(request) is not None:
         return RedirectResponse("/", 303)
-    values = {"has_demo": context.deps.demo_user is not None}
+    deps = context.deps
+    has_demo, has_oidc = deps.demo_user is not None, deps.identity is not None
+    # On a server of one's own, connecting Telegram is signing in.
+    connects = deps.sealer is not None and not has_demo and not has_oidc
+    values = {"has_demo": has_demo, "has_oidc": has_oidc, "connects": connects}
     return context.pages.response("signin.html", values)
 
 

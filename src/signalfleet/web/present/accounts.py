@@ -8,7 +8,7 @@ from typing import Final
 
 from signalfleet.domain.ids import ChannelId, client_id_stem
 from signalfleet.domain.money import Price
-from signalfleet.domain.trading.intents import Intent, IntentState, OpenLeg
+from signalfleet.domain.trading.intents import Action, Intent, IntentState, OpenLeg
 from signalfleet.domain.trading.records import Copy, SignalRecord, Trade, TradeState
 from signalfleet.domain.trading.reports import Position, WorkingOrder
 from signalfleet.ports.store import Account, AccountView, UserStore
@@ -267,9 +267,16 @@ def unknown_rows(intents: Sequence[Intent], book: Book, times: Times) -> tuple[U
 
 
 def intent_line(intent: Intent, trade: Trade | None) -> str:
-    """Say a command in a few words: BUY 0.03 XAUUSD, close XAUUSD."""
+    """Say a command in a few words: BUY 0.03 XAUUSD, Closing XAUUSD."""
     command = intent.command
     if isinstance(command, OpenLeg):
         return f"{command.side.value.upper()} {command.lots} {command.symbol}"
-    symbol = trade.symbol if trade else ""
-    return f"{intent.action.value.lower()} {symbol}".strip()
+    said = {
+        Action.PROTECT: "Stop and target of",
+        Action.REDUCE: "Closing a part of",
+        Action.CLOSE: "Closing",
+        Action.CANCEL: "Cancelling the order on",
+        Action.AMEND: "Moving the order on",
+    }
+    what = trade.symbol if trade else "a trade"
+    return f"{said.get(intent.action, intent.action.value)} {what}"

@@ -3,13 +3,14 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
-from signalfleet.domain.ids import ChannelId, MessageId
+from signalfleet.domain.ids import ChannelId, IntentId, MessageId
 from signalfleet.domain.signals.model import Span
+from signalfleet.domain.trading.intents import Intent
 from signalfleet.domain.trading.records import Copy, SignalRecord, TraceStep, Trade, TradeState
 from signalfleet.ports.store import StoredMessage, UserStore
 from signalfleet.web.present.formats import Moment, Times
@@ -97,10 +98,13 @@ async def load_detail(
     parts = await load_parts(store, [one.signal_id for one in signals])
     traces = {rev.rev: await store.journal.trace(rev.key) for rev in revisions}
     shown = _decided_revision(revisions, signals)
-    facts = _facts(shown, signals, parts, [step for rev in revisions for step in traces[rev.rev]])
+    told = [step for rev in revisions for step in traces[rev.rev]]
+    asked, touched = await _asked(store, told)
+    facts = replace(_facts(shown, signals, parts, told), asked=asked)
     trades = [trade for one in signals for trade in parts.trades.get(one.signal_id, ())]
     written = [one for one in revisions if one.message.text]
-    row = message_row(_facts(revisions[-1], signals, parts, facts.trace), channels, times, words)
+    newest = _facts(revisions[-1], signals, parts, told)
+    row = message_row(replace(newest, text=shown.message.text), channels, times, words)
     deleted = next((one.deleted_at for one in revisions if one.deleted_at), None)
     return Detail(
         row=row,
@@ -110,10 +114,22 @@ async def load_detail(
         deleted_at=times.at(deleted) if deleted else None,
         parent=await _parent(store, shown, times),
         answers=await _answers(store, chat, message, channels, times, words),
-        steps=TraceReader(facts, trades, times, words).rows(),
+        steps=TraceReader(facts, [*trades, *touched], times, words).rows(),
         result=_result(parts, signals, trades),
         raw=facts.trace,
     )
+
+
+async def _asked(
+    store: UserStore, told: Sequence[TraceStep]
+) -> tuple[tuple[Intent, ...], list[Trade]]:
+    """Read the commands that this message led to on other messages' trades, and those trades."""
+    steps = [step for step in told if step.stage == "followed"]
+    found = [one.get("intent") for step in steps for one in dicts(step.facts.get("intents"))]
+    wanted = [IntentId(one) for one in found if isinstance(one, str)]
+    intents = await store.journal.get_intents(wanted) if wanted else ()
+    trades = [await store.journal.get_trade(one) for one in {one.trade for one in intents}]
+    return intents, [trade for trade in trades if trade is not None]
 
 
 def _decided_revision(

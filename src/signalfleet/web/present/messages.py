@@ -63,8 +63,11 @@ async def load_facts(store: UserStore, limit: int) -> tuple[MessageFacts, ...]:
     """Read the newest messages, each once, with all that belongs to them; newest first."""
     recent = await store.inbox.recent(min(limit * REVISIONS_PER_ROW, MAX_REVISIONS))
     newest: dict[Place, StoredMessage] = {}
+    texts: dict[Place, str] = {}
     for stored in recent:
         place = (stored.message.channel, stored.message.message)
+        if stored.message.text:
+            texts.setdefault(place, stored.message.text)
         known = newest.get(place)
         if known is None or stored.rev > known.rev:
             newest[place] = stored
@@ -72,7 +75,7 @@ async def load_facts(store: UserStore, limit: int) -> tuple[MessageFacts, ...]:
     signals = await _signals_by_message(store, shown, limit)
     ids = [one.signal_id for found in signals.values() for one in found]
     parts = await load_parts(store, ids)
-    return tuple([await _facts(store, stored, signals, parts) for stored in shown])
+    return tuple([await _facts(store, stored, texts, signals, parts) for stored in shown])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +128,7 @@ async def _signals_by_message(
 async def _facts(
     store: UserStore,
     stored: StoredMessage,
+    texts: Mapping[Place, str],
     signals: Mapping[Place, Sequence[SignalRecord]],
     parts: Parts,
 ) -> MessageFacts:
@@ -132,6 +136,7 @@ async def _facts(
     own = tuple(sorted(signals.get(place, ()), key=lambda one: one.part))
     return MessageFacts(
         stored=stored,
+        text=texts.get(place, ""),
         signals=own,
         copies=tuple(c for one in own for c in parts.copies.get(one.signal_id, ())),
         intents=parts.intents_of(own),
@@ -148,17 +153,17 @@ def message_row(
         message=message.message,
         channel=channels.get(message.channel, f"Chat {message.channel}"),
         at=times.at(message.edited_at or message.posted_at),
-        excerpt=excerpt_of(facts.stored),
+        excerpt=excerpt_of(facts.stored, facts.text),
         understood=understood_as(facts),
-        outcome=outcome_of_message(facts, words),
+        outcome=outcome_of_message(facts, times, words),
         latency=latency_of(facts),
         is_signal=bool(facts.signals),
         is_edited=message.edited_at is not None,
     )
 
 
-def excerpt_of(stored: StoredMessage) -> str:
-    text = one_line(stored.message.text, EXCERPT_CHARS)
+def excerpt_of(stored: StoredMessage, text: str = "") -> str:
+    text = one_line(stored.message.text or text, EXCERPT_CHARS)
     if text:
         return text
     if stored.deleted_at is not None:

@@ -29,14 +29,23 @@ class OrderSteps:
 
     def __init__(self, facts: MessageFacts, trades: Sequence[Trade], make: StepMaker) -> None:
         self._facts = facts
-        self._trades = sorted(trades, key=lambda one: (one.account, one.leg))
+        own = {signal.signal_id for signal in facts.signals}
+        mine = (trade for trade in trades if trade.signal in own)
+        self._trades = sorted(mine, key=lambda one: (one.account, one.leg))
         self._by_id = {trade.trade_id: trade for trade in trades}
         self._make = make
 
     def rows(self) -> list[StepRow]:
         entries = self._facts.entries
         rows = [*self._sent(entries), *self._answered(entries), *self._filled()]
-        later = [*self._follow_ups(), *self._closed()]
+        own = {trade.trade_id for trade in self._trades}
+        follow_ups = [one for one in self._facts.intents if one.action is not Action.OPEN]
+        asked = [one for one in self._facts.asked if one.trade not in own]
+        later = [
+            *self._commands(follow_ups, "followed"),
+            *self._commands(asked, "answered"),
+            *self._closed(),
+        ]
         return rows + sorted(later, key=lambda row: row.at.utc if row.at else "")
 
     def _sent(self, entries: Sequence[Intent]) -> list[StepRow]:
@@ -136,27 +145,30 @@ class OrderSteps:
         words = "worse" if worse > 0 else "better" if worse < 0 else "exact"
         return words if not worse else f"{abs(worse):f} {words}"
 
-    def _follow_ups(self) -> list[StepRow]:
+    def _commands(self, intents: Sequence[Intent], stage: str) -> list[StepRow]:
+        """Tell what became of commands on open trades, one line each."""
         rows = []
-        for intent in self._facts.intents:
-            if intent.action is Action.OPEN:
-                continue
-            leg = self._by_id.get(intent.trade)
-            state = self._make.words.say("intent", intent.state.value).lower()
-            line = capital(command_line(intent))
-            at_leg = f"Leg {leg.leg}: " if leg else ""
-            why = f" ({self._settled_by(intent)})" if intent.state in FAILED else ""
-            tone = "fail" if intent.state in FAILED else "done" if intent.settled_at else "wait"
+        for intent in intents:
+            failed = intent.state in FAILED
             rows.append(
                 self._make.step(
-                    "followed",
+                    stage,
                     intent.settled_at or intent.created_at,
-                    lines=(f"{at_leg}{line}: {state}{why}.",),
-                    tone=tone,
+                    lines=(self._command(intent),),
+                    tone="fail" if failed else "done" if intent.settled_at else "wait",
                     link=self._asked_by(intent),
                 )
             )
         return joined(rows)
+
+    def _command(self, intent: Intent) -> str:
+        trade = self._by_id.get(intent.trade)
+        is_own = trade is not None and trade in self._trades
+        leg = f"Leg {trade.leg}" if trade else "A leg"
+        which = leg if is_own or trade is None else f"{leg} of {trade.symbol}"
+        state = self._make.words.say("intent", intent.state.value).lower()
+        why = f" ({self._settled_by(intent)})" if intent.state in FAILED else ""
+        return f"{which}, {command_line(intent)}: {state}{why}."
 
     def _asked_by(self, intent: Intent) -> str:
         """Return the address of the message that asked for it, unless it is this one."""

@@ -1,5 +1,6 @@
 """What became of a message, as one chip and one sentence."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +11,7 @@ from signalfleet.domain.trading.intents import Action, Intent, IntentState
 from signalfleet.domain.trading.records import Copy, CopyOutcome, SignalRecord, TraceStep
 from signalfleet.ports.chat_source import Origin
 from signalfleet.ports.store import MessageState, StoredMessage
+from signalfleet.web.present.formats import Times
 from signalfleet.web.present.stored import dicts
 from signalfleet.web.present.words import Words
 
@@ -37,6 +39,11 @@ _BY_COPY: Final[Mapping[CopyOutcome, str]] = {
 }
 DOUBTS: Final = frozenset(doubt.value for doubt in Doubt)
 FAILED: Final = frozenset({IntentState.REJECTED, IntentState.EXPIRED, IntentState.CANCELLED})
+ENDED: Final[Mapping[str, str]] = {
+    "cancelled": "The order was cancelled before it was filled.",
+    "expired": "The order expired before it was filled.",
+    "rejected": "The broker rejected the order.",
+}
 OLD_ORIGINS: Final = frozenset({Origin.CONTEXT, Origin.BACKFILL})
 
 
@@ -57,13 +64,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFacts:
-    """All that the store knows of one message, ready to be shown."""
+    """All that the store knows of one message, ready to be shown.
+
+    `text` is the newest one that was not deleted. `asked` are commands on other messages' trades.
+    """
 
     stored: StoredMessage
+    text: str = ""
     signals: tuple[SignalRecord, ...] = ()
     copies: tuple[Copy, ...] = ()
     intents: tuple[Intent, ...] = ()
     trace: tuple[TraceStep, ...] = ()
+    asked: tuple[Intent, ...] = ()
 
     @property
     def entries(self) -> tuple[Intent, ...]:
@@ -74,10 +86,10 @@ def chip_of(kind: str, words: Words) -> Chip:
     return Chip(kind=kind, label=words.say("outcome", kind), tone=TONES.get(kind, "quiet"))
 
 
-def outcome_of_message(facts: MessageFacts, words: Words) -> Outcome:
+def outcome_of_message(facts: MessageFacts, times: Times, words: Words) -> Outcome:
     """Tell what became of a message and why, in plain words with its numbers."""
     kind = _kind(facts)
-    return Outcome(chip=chip_of(kind, words), sentence=_sentence(kind, facts, words))
+    return Outcome(chip=chip_of(kind, words), sentence=_sentence(kind, facts, times, words))
 
 
 def _kind(facts: MessageFacts) -> str:
@@ -127,25 +139,27 @@ def _was_no_signal(facts: MessageFacts) -> bool:
     return "parsed" not in results
 
 
-def _sentence(kind: str, facts: MessageFacts, words: Words) -> str:
+def _sentence(kind: str, facts: MessageFacts, times: Times, words: Words) -> str:
     if kind in ("copied", "partly", "working"):
         return _volume(facts, kind)
     if kind == "reading":
         return "The message has arrived and is being read."
     if kind == "unknown":
-        since = min((one.sending_at for one in facts.entries if one.sending_at), default=None)
-        checking = f" Checking since {since:%H:%M:%S} UTC;" if since else " Being checked;"
-        return (
-            f"We do not know yet whether this order was executed.{checking} nothing is sent again."
-        )
+        return _unknown(facts, times)
     if kind in ("followed", "noted"):
         return _followed(facts, words)
     if kind == "sending":
         return "The order is on its way to the broker."
-    if kind == "deleted" and facts.stored.reason is None:
-        return "The channel deleted this message."
+    if kind == "deleted":
+        return f"The channel deleted this message. {_done(facts)}".rstrip()
     code = _reason(kind, facts)
-    return reason_sentence(code, facts.trace, words) if code else ""
+    return reason_sentence(code, facts.trace, words) if code else ENDED.get(kind, "")
+
+
+def _unknown(facts: MessageFacts, times: Times) -> str:
+    sent = min((one.sending_at for one in facts.entries if one.sending_at), default=None)
+    since = f"Checking since {times.at(sent).shown}" if sent else "It is being checked"
+    return f"We do not know yet whether this order was executed. {since}; nothing is sent again."
 
 
 def _reason(kind: str, facts: MessageFacts) -> str:
@@ -154,6 +168,7 @@ def _reason(kind: str, facts: MessageFacts) -> str:
         return next((reason for reason in held if reason), "awaiting_approval")
     reasons = [signal.reason for signal in facts.signals]
     reasons += [copy.reason for copy in facts.copies]
+    reasons += [one.reason for one in facts.entries if one.state in FAILED]
     reasons += [facts.stored.reason]
     return next((reason for reason in reasons if reason), "")
 
@@ -177,19 +192,22 @@ def _lots(intent: Intent) -> Decimal:
 
 
 def _followed(facts: MessageFacts, words: Words) -> str:
-    said: list[str] = []
-    for step in facts.trace:
-        if step.stage != "followed":
-            continue
-        said += [str(one.get("text", "")) for one in dicts(step.facts.get("intents"))]
-        reason = step.facts.get("reason")
-        if isinstance(reason, str):
-            said.append(words.reason(reason).rstrip("."))
-    unique = [one for one in dict.fromkeys(said) if one]
-    if unique:
-        line = "; ".join(unique)
-        return f"{line[:1].upper()}{line[1:]}."
-    return words.reason(facts.stored.reason) if facts.stored.reason else "Nothing had to be done."
+    done = _done(facts)
+    if done:
+        return done
+    reasons = [step.facts.get("reason") for step in facts.trace if step.stage == "followed"]
+    reason = next((one for one in (*reasons, facts.stored.reason) if isinstance(one, str)), "")
+    return words.reason(reason) if reason else "Nothing had to be done."
+
+
+def _done(facts: MessageFacts) -> str:
+    """Say what a follow-up did to the trades it was about, equal commands once with their count."""
+    steps = [step for step in facts.trace if step.stage == "followed"]
+    intents = [one for step in steps for one in dicts(step.facts.get("intents"))]
+    counts = Counter(str(one.get("text", "")) for one in intents)
+    said = [text if n == 1 else f"{text} on {n} legs" for text, n in counts.items() if text]
+    line = "; ".join(said)
+    return f"{line[:1].upper()}{line[1:]}." if line else ""
 
 
 def reason_sentence(code: str, trace: Sequence[TraceStep], words: Words) -> str:

@@ -1,5 +1,6 @@
 """The trace of one message: a row per step, with its distance from Telegram's own time."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +12,7 @@ from signalfleet.web.present.steps import NUM, Cell, StepMaker, StepRow, Table, 
 from signalfleet.web.present.stored import dicts, items
 from signalfleet.web.present.words import Words
 
+LEG_NOTE: Final = re.compile(r"leg (\d+): ([a-z_]+) \((.*)\)")
 SIZING: Final = (
     "currency",
     "asked_percent",
@@ -152,13 +154,13 @@ class TraceReader:
 
     def _acted(self, step: TraceStep) -> StepRow:
         lines = [capital(str(one.get("text", ""))) for one in dicts(step.facts.get("intents"))]
-        lines += [capital(str(one)) for one in items(step.facts.get("notes"))]
+        lines += [note_line(str(one), self._words) for one in items(step.facts.get("notes"))]
         reason = step.facts.get("reason")
         if isinstance(reason, str) and reason:
             lines.append(self._words.reason(reason))
         action = self._words.say("reading", str(step.facts.get("action", ""))).lower()
         return self._make.step(
-            "followed", step.at, note=self._with_account(action, step), lines=tuple(lines)
+            "decided", step.at, note=self._with_account(action, step), lines=tuple(lines)
         )
 
     def _with_account(self, note: str, step: TraceStep) -> str:
@@ -166,6 +168,15 @@ class TraceReader:
         if len(self._accounts) < 2 or not account:  # noqa: PLR2004
             return note
         return f"{note}, {account}" if note else str(account)
+
+
+def note_line(note: str, words: Words) -> str:
+    """Put a leg's note, `leg 2: late_stop (price 5, stop 6)`, into words."""
+    found = LEG_NOTE.fullmatch(note)
+    if found is None:
+        return capital(note)
+    leg, code, detail = found.groups()
+    return f"Leg {leg}: {words.reason(code).rstrip('.')} ({detail})."
 
 
 def _is_copied(step: TraceStep) -> bool:

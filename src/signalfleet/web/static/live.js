@@ -16,6 +16,7 @@ class Live extends EventTarget {
   constructor(url) {
     super();
     this.url = url;
+    /** @type {number} */
     this.readyState = EventSource.CONNECTING;
     /** @type {((event: Event) => void) | null} */
     this.onopen = null;

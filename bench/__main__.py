@@ -1,0 +1,24 @@
+"""The registry of measurements: `python -m bench --list`."""
+
+import sys
+from typing import Final
+
+from bench import broker, corpus, parse, telegram
+from bench.report import Named, run_named
+
+REGISTRY: Final = {
+    broker.NAME: Named(title=broker.TITLE, run=broker.run),
+    "corpus": Named(
+        title="how well each fold of the corpus' families is read, rules frozen", run=corpus.run
+    ),
+    "parse": Named(
+        title="time to read one message of the corpus, and hostile texts", run=parse.run
+    ),
+    "telegram": Named(
+        title="a thousand Telegram clients: memory, idle work, coming back after a restart",
+        run=telegram.run,
+    ),
+}
+
+if __name__ == "__main__":
+    sys.exit(run_named(REGISTRY))

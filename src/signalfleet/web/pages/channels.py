@@ -1,0 +1,119 @@
+"""Choosing which chats are read, and disconnecting Telegram."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from signalfleet.ports.bus import Plain, WorkItem
+from signalfleet.ports.errors import PortError, SignInRequiredError
+from signalfleet.web.auth.sessions import Signed
+from signalfleet.web.context import WebContext, context_of
+from signalfleet.web.guards import SignedIn
+from signalfleet.web.login_desk import LoginDesk
+from signalfleet.web.pages.connect import PICKER
+from signalfleet.web.pages.live import page_values
+from signalfleet.web.present.formats import one_line
+from signalfleet.web.routes import Access, RouteTable
+
+log = structlog.get_logger(__name__)
+table: Final = RouteTable()
+
+SEARCH_CHARS: Final = 100
+SHOWN_MAX: Final = 200
+KINDS: Final = {"channel": "Channel", "supergroup": "Group", "group": "Group", "bot": "Bot"}
+MODES: Final = {"paper": "Read only", "on": "Copied", "approve": "Asks first"}
+NOTHING: Final[Plain] = {"chats": [], "found": 0, "of": 0, "chosen": 0}
+
+
+@table.route("GET", PICKER, Access.SIGNED_IN)
+async def picker_page(request: Request, signed: SignedIn) -> Response:
+    return await _picker(request, signed)
+
+
+@table.route("POST", PICKER, Access.SIGNED_IN)
+async def choose(request: Request, signed: SignedIn) -> Response:
+    """Read what is ticked and stop reading what was shown and is not."""
+    context = context_of(request)
+    form = await request.form()
+    chosen = _numbers(form.getlist("chat"))
+    shown = _numbers(str(form.get("shown", "")).split(","))
+    mode = str(form.get("mode", "paper"))
+    desk = LoginDesk(context.deps)
+    try:
+        told = await desk.of_user(signed.user, "choose", chosen=chosen, shown=shown, mode=mode)
+        if told.get("chosen"):
+            await _wake(context, signed)
+    except PortError as error:
+        return await _picker(request, signed, str(error), 422)
+    return RedirectResponse(f"{PICKER}?saved=1", 303)
+
+
+@table.route("POST", "/connect/telegram/disconnect", Access.SIGNED_IN)
+async def disconnect(request: Request, signed: SignedIn) -> Response:
+    """Stop the bot, end the session at Telegram, delete it."""
+    desk = LoginDesk(context_of(request).deps)
+    try:
+        await desk.of_user(signed.user, "sign_out")
+    except PortError as error:
+        return await _picker(request, signed, str(error), 503)
+    return RedirectResponse("/connect/telegram", 303)
+
+
+async def _wake(context: WebContext, signed: Signed) -> None:
+    """Wish for the user's bot, and tell its owner so that the choice holds at once."""
+    await signed.store.bot.set_wish(on=True, by="picker")
+    rev = (await signed.store.bot.status()).wish_rev
+    try:
+        await context.deps.bus.publish_work(
+            WorkItem(user=signed.user, kind="cmd", key=f"wish:{rev}")
+        )
+    except PortError as error:
+        log.warning("wish_wake_failed", kind=type(error).__name__)
+
+
+async def _picker(request: Request, signed: Signed, error: str = "", status: int = 200) -> Response:
+    context = context_of(request)
+    search = request.query_params.get("search", "")[:SEARCH_CHARS]
+    found, is_connected = NOTHING, True
+    if not error:
+        try:
+            found = await LoginDesk(context.deps).of_user(signed.user, "chats", search=search)
+        except SignInRequiredError:
+            is_connected = False
+        except PortError as trouble:
+            error = str(trouble)
+    rows = _rows(found["chats"])
+    values = {
+        **await page_values(context, signed),
+        "here": "channels",
+        "rows": rows,
+        "shown": ",".join(str(row["chat"]) for row in rows),
+        "found": found,
+        "search": search,
+        "error": error[:1].upper() + error[1:],
+        "is_connected": is_connected,
+        "was_saved": request.query_params.get("saved") == "1" and not error,
+        "kinds": KINDS,
+        "modes": MODES,
+    }
+    return context.pages.response("connect_channels.html", values, status)
+
+
+def _rows(told: object) -> list[dict[str, object]]:
+    """Return the chats with foreign texts made fit for one line each."""
+    return [
+        {**row, "title": one_line(str(row["title"])), "last_post": one_line(str(row["last_post"]))}
+        for row in (told if isinstance(told, list) else [])
+    ]
+
+
+def _numbers(texts: Sequence[object]) -> list[int]:
+    found = []
+    for text in texts[:SHOWN_MAX]:
+        digits = str(text)
+        if digits.removeprefix("-").isdecimal() and digits.isascii() and len(digits) <= 20:  # noqa: PLR2004
+            found.append(int(digits))
+    return found

@@ -1,0 +1,309 @@
+"""From a signal to the orders of a copy: each reason against it, and laws of every plan."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kit.builders import (
+    GOLD,
+    a_gate,
+    a_place,
+    a_question,
+    a_quote,
+    a_range,
+    a_signal,
+    account_facts,
+    after,
+    effective,
+)
+from kit.clock import START
+from signalfleet.domain.ids import client_id_stem
+from signalfleet.domain.instruments.model import Side
+from signalfleet.domain.money import Price
+from signalfleet.domain.risk.checks import OpenCopy
+from signalfleet.domain.risk.refusal import Refusal
+from signalfleet.domain.signals.model import Issue, OrderKind, PriceRange
+from signalfleet.domain.trading.intents import IntentState, OpenLeg
+from signalfleet.domain.trading.plan import PlanInput, TradePlan, plan_signal
+from signalfleet.domain.trading.records import TradeState
+
+
+def planned(question: PlanInput) -> TradePlan:
+    plan = plan_signal(question)
+    assert isinstance(plan, TradePlan), plan
+    return plan
+
+
+def a_copy(**changes: Any) -> OpenCopy:
+    fields: dict[str, Any] = {
+        "channel": a_place().chat,
+        "message": 1,
+        "symbol": "XAUUSD",
+        "side": Side.BUY,
+        "entry": a_range("2330"),
+        "stop": Price.of("2300"),
+        "risk": Decimal(10),
+        "decided_at": START - timedelta(minutes=5),
+        "is_live": True,
+    }
+    return OpenCopy(**(fields | changes))
+
+
+def legs_of(plan: TradePlan) -> list[OpenLeg]:
+    return [i.command for i in plan.intents if isinstance(i.command, OpenLeg)]
+
+
+def test_a_plan_says_what_is_sent_by_ids_that_never_change() -> None:
+    signal = a_signal(targets=(Price.of("2360"), Price.of("2370"), None))
+    plan = planned(a_question(signal))
+    assert [i.client_id for i in plan.intents] == [t.client_id for t in plan.trades]
+    assert plan.intents[0].client_id == "S165_EJIQROFJUNEUDZLA_E0"
+    assert plan.intents[0].intent_id == "i7EZCPFCS3G6WU6Z6RZ6I6PQA"
+    assert {i.state for i in plan.intents} == {IntentState.SENDING}
+    assert {t.state for t in plan.trades} == {TradeState.OPENING}
+    assert [leg.take_profit for leg in legs_of(plan)] == [Price.of("2360"), Price.of("2370"), None]
+    assert [leg.magic for leg in legs_of(plan)] == [1_645_231_676] * 3
+    assert plan.fresh_until == START + timedelta(seconds=43)
+    assert all(i.valid_until == plan.fresh_until for i in plan.intents)
+
+
+REFUSALS: dict[str, dict[str, Any]] = {
+    "halted": {"gate": a_gate(halted=True)},
+    "account_not_ready": {"gate": a_gate(connected=False)},
+    "trading_disabled": {"gate": a_gate(trade_allowed=False)},
+    "investor_password": {"gate": a_gate(investor=True)},
+    "outcome_unknown": {"gate": a_gate(unknown_on_symbol=True, unknown_entries=1)},
+    "netting_account": {"account": account_facts(margin_mode="netting")},
+    "symbol_blocked": {"effective": effective(symbols_blocked=["XAUUSD"])},
+    "repeat_of": {"copies": [a_copy(entry=a_range("2350"), stop=Price.of("2340"))]},
+    "too_old": {"gate": a_gate(posted_at=START - timedelta(seconds=47))},
+    "stop_wrong_side": {"signal": a_signal(issues=(Issue.STOP_WRONG_SIDE,))},
+    "target_wrong_side": {"signal": a_signal(issues=(Issue.TARGET_WRONG_SIDE,))},
+    "opposite_open": {"copies": [a_copy(side=Side.SELL)]},
+    "max_open": {"effective": effective(max_open_trades="1"), "copies": [a_copy()]},
+    "symbol_open": {"copies": [a_copy(message=1), a_copy(message=2)]},
+    "no_stop": {"signal": a_signal(stop=None)},
+    "stop_distance": {"signal": a_signal(stop=None, stop_pips=Decimal(90_000))},
+    "sl_passed": {"quote": a_quote("2340", "2340.10")},
+    "tp_passed": {"quote": a_quote("2359.90", "2360")},
+    "near_stop": {"quote": a_quote("2342", "2342.10")},
+    "price_moved": {
+        "quote": a_quote("2354", "2354.10"),
+        "effective": effective(copy_pending=False),
+    },
+    "entry_passed": {
+        "signal": a_signal(order=OrderKind.LIMIT),
+        "quote": a_quote("2345", "2345.10"),
+    },
+    "order_kind_blocked": {
+        "signal": a_signal(order=OrderKind.STOP),
+        "quote": a_quote("2345", "2345.10"),
+        "effective": effective(copy_pending=False),
+    },
+    "stale_quote": {"quote": replace(a_quote(), at=START - timedelta(seconds=11))},
+    "spread": {"quote": a_quote("2348", "2350")},
+    "r_left": {"signal": a_signal(targets=(Price.of("2351"),))},
+    "stops_level": {"instrument": replace(GOLD, stops_level=2_000)},
+    "no_balance": {"account": account_facts(balance=Decimal(0), equity=Decimal(0))},
+    "below_min_lot": {"account": account_facts(balance=Decimal(500), equity=Decimal(500))},
+    "open_risk": {"copies": [a_copy(risk=Decimal(450))]},
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_each_reason_against_a_signal_is_told_by_its_code(code: str) -> None:
+    refusal = plan_signal(a_question(**REFUSALS[code]))
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == code
+    assert refusal.checks, "the user sees what was looked at"
+
+
+def test_all_reasons_that_need_no_price_are_looked_at_together() -> None:
+    question = a_question(
+        gate=a_gate(halted=True, investor=True, posted_at=START - timedelta(minutes=5)),
+        effective=effective(symbols_blocked=["XAUUSD"]),
+    )
+    refusal = plan_signal(question)
+    assert isinstance(refusal, Refusal)
+    failed = [check.code for check in refusal.checks if not check.passed]
+    assert failed == ["halted", "investor_password", "symbol_blocked", "too_old"]
+
+
+@pytest.mark.parametrize(
+    ("copy", "change"),
+    [
+        ({"entry": a_range("2350"), "stop": Price.of("2340"), "channel": 5}, {}),
+        ({"entry": a_range("2350"), "stop": Price.of("2338")}, {}),
+        ({"entry": a_range("2350"), "stop": Price.of("2340")}, {"is_addition": True}),
+        (
+            {
+                "entry": a_range("2350"),
+                "stop": Price.of("2340"),
+                "is_live": False,
+                "decided_at": START - timedelta(minutes=241),
+            },
+            {},
+        ),
+    ],
+)
+def test_another_channel_another_idea_an_addition_and_long_ago_are_no_repeats(
+    copy: dict[str, Any], change: dict[str, Any]
+) -> None:
+    planned(a_question(a_signal(**change), copies=[a_copy(**copy)]))
+
+
+def test_an_idea_that_lives_is_a_repeat_however_old_it_is() -> None:
+    copy = a_copy(
+        entry=a_range("2350"), stop=Price.of("2340.5"), decided_at=START - timedelta(days=9)
+    )
+    refusal = plan_signal(a_question(copies=[copy]))
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "repeat_of"
+
+
+def test_the_age_is_allowed_one_second_of_telegrams_rounding() -> None:
+    planned(a_question(gate=a_gate(posted_at=START - timedelta(seconds=46))))
+
+
+@pytest.mark.parametrize("side", Side)
+def test_stops_and_targets_in_pips_count_from_the_near_edge(side: Side) -> None:
+    signal = a_signal(
+        side,
+        entry=a_range("2349", "2351"),
+        stop=None,
+        targets=(),
+        stop_pips=Decimal(100),
+        target_pips=(Decimal(50), Decimal(150)),
+    )
+    plan = planned(a_question(signal))
+    near = Decimal(2351 if side is Side.BUY else 2349)
+    assert plan.stop.value == near - 10 * side.sign
+    assert [t.value for t in plan.targets if t] == [near + 5 * side.sign, near + 15 * side.sign]
+
+
+@pytest.mark.parametrize("side", Side)
+def test_targets_in_multiples_of_the_risk_become_prices(side: Side) -> None:
+    signal = a_signal(side, targets=(), target_r=(Decimal(1), Decimal("2.5")))
+    plan = planned(a_question(signal))
+    expected = [2350 + 10 * side.sign, 2350 + 25 * side.sign]
+    assert [t.value for t in plan.targets if t] == expected
+
+
+def test_a_signal_without_targets_has_one_open_leg() -> None:
+    assert planned(a_question(a_signal(targets=()))).targets == (None,)
+
+
+def test_a_pending_order_ends_with_the_signals_own_expiry_or_ours() -> None:
+    quote = a_quote("2354", "2354.10")
+    ours = planned(a_question(quote=quote))
+    posted_at = a_question().gate.posted_at
+    assert legs_of(ours)[0].expires_at == posted_at + timedelta(minutes=1440)
+    theirs = planned(a_question(a_signal(expires_at=after(600)), quote=quote))
+    assert legs_of(theirs)[0].expires_at == after(600)
+    assert legs_of(planned(a_question()))[0].expires_at is None
+
+
+def test_a_level_inside_the_brokers_distance_of_the_closing_price_is_refused() -> None:
+    near = replace(GOLD, stops_level=1_000)
+    at_the_limit = a_question(quote=a_quote("2350", "2350.10"), instrument=near)
+    refusal = plan_signal(replace(at_the_limit, quote=a_quote("2349.99", "2350.09")))
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "stops_level"
+
+
+def test_a_pending_price_inside_the_brokers_distance_is_refused() -> None:
+    signal = a_signal(order=OrderKind.LIMIT)
+    question = a_question(signal, instrument=replace(GOLD, stops_level=50))
+    refusal = plan_signal(replace(question, quote=a_quote("2350.30", "2350.40")))
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "stops_level"
+    planned(replace(question, quote=a_quote("2350.40", "2350.50")))
+
+
+def test_levels_on_the_wrong_side_are_refused_although_the_reading_saw_nothing() -> None:
+    buried = a_signal(order=OrderKind.LIMIT, entry=a_range("2330"), stop=Price.of("2340"))
+    refusal = plan_signal(a_question(buried))
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "stop_wrong_side"
+    crossed = a_signal(targets=(Price.of("2360"), Price.of("2345")))
+    refusal = plan_signal(a_question(crossed))
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "target_wrong_side"
+
+
+prices = st.decimals("2300", "2400", places=2)
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> PlanInput:
+    side = draw(st.sampled_from(Side))
+    entry = draw(st.none() | st.tuples(prices, prices))
+    signal = a_signal(
+        side,
+        order=draw(st.sampled_from([None, *OrderKind])),
+        entry=None if entry is None else PriceRange.of(Price(entry[0]), Price(entry[1])),
+        stop=draw(st.none() | prices.map(Price)),
+        stop_pips=draw(st.none() | st.decimals(1, 500, places=1)),
+        targets=tuple(draw(st.lists(st.none() | prices.map(Price), max_size=4))),
+        target_pips=tuple(draw(st.lists(st.decimals(1, 500, places=1), max_size=3))),
+        size_word=draw(st.sampled_from(["", "half"])),
+    )
+    bid = draw(prices)
+    spread = draw(st.decimals(0, 2, places=2))
+    doc = {
+        "entry_policy": draw(
+            st.sampled_from(["market_if_near", "market_always", "pending_always"])
+        ),
+        "below_min_lot": draw(st.sampled_from(["refuse", "use_min"])),
+        "risk_percent": str(draw(st.decimals("0.1", 5, places=1))),
+    }
+    return a_question(
+        signal,
+        quote=a_quote(str(bid), str(bid + spread)),
+        effective=effective(max_spread="1", min_r_left="0", **doc),
+    )
+
+
+@given(questions())
+def test_every_plan_loses_at_its_stop_wins_at_its_targets_and_keeps_its_budget(
+    question: PlanInput,
+) -> None:
+    plan = plan_signal(question)
+    assert plan == plan_signal(question), "planned twice is the same plan"
+    if isinstance(plan, Refusal):
+        return
+    sign = question.signal.side.sign
+    market = question.quote.to_open(question.signal.side)
+    total = Decimal(0)
+    for leg in legs_of(plan):
+        entry = leg.price or market
+        assert leg.stop_loss is not None
+        assert (entry.value - leg.stop_loss.value) * sign > 0
+        if leg.take_profit is not None:
+            assert (leg.take_profit.value - entry.value) * sign > 0
+        for price in (leg.price, leg.stop_loss, leg.take_profit):
+            assert price is None or price.value % GOLD.tick_size == 0
+        assert leg.lots.value % GOLD.lot_step == 0
+        assert leg.lots >= GOLD.min_lots
+        loss = (entry.value - leg.stop_loss.value) * sign / GOLD.tick_size
+        total += loss * question.quote.loss_tick_value * leg.lots.value
+    budget = plan.sizing.asked_money * (Decimal("1.2") if "use_min" in plan.sizing.caps else 1)
+    assert total <= budget
+    assert len({client_id_stem(i.client_id) for i in plan.intents}) == len(plan.intents)
+    assert len(plan.targets) == len(plan.intents) == len(plan.trades)
+
+
+@given(questions(), st.decimals(0, 1, places=2))
+def test_a_refused_signal_stays_refused_with_less_money(
+    question: PlanInput, share: Decimal
+) -> None:
+    if isinstance(plan_signal(question), TradePlan):
+        return
+    balance = question.account.balance * share
+    poorer = replace(question, account=account_facts(balance=balance, equity=balance))
+    assert isinstance(plan_signal(poorer), Refusal)
