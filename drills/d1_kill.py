@@ -62,6 +62,8 @@ async def kill_often(*, kills: int, points: tuple[str, ...], seed: int) -> Resul
         recovery_s = round(time.monotonic() - recovery, 2)
         legs = await rig.legs()
         open_intents = await rig.open_intents()
+        # Everything may be settled before the process has come so far as to stop in order.
+        await rig.until_live()
         status = await rig.stop()
         doubled = sum(1 for count in legs.values() if count > 1)
         missing = rig.posted * LEGS - len(legs)

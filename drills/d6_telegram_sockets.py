@@ -15,7 +15,7 @@ from signalfleet.domain.accounts.bot_state import BotState
 ID: Final = "D6T"
 TITLE: Final = "restart, drain, crash, stall, second worker: never two sockets on one Telegram key"
 SEED: Final = 20_266
-TURNS: Final = 3
+TURNS: Final = 2
 STALL_S: Final = 4.0
 LIMIT_S: Final = 60.0
 

@@ -14,10 +14,6 @@ from signalfleet.ports.chat_source import ChatBatch, Edited, Origin, Posted
 from signalfleet.ports.store import CopyMode, MessageState
 
 
-def kinds(fleet: Fleet) -> list[str]:
-    return [type(order).__name__ for order in fleet.broker.received]
-
-
 async def outcome(fleet: Fleet, number: int) -> tuple[str | None, str | None]:
     (record,) = await fleet.signals(number)
     return record.outcome, record.reason

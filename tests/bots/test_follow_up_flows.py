@@ -5,7 +5,7 @@ from datetime import timedelta
 from kit.brokers import LOST, NEVER_CAME, REFUSED_CONNECTION, REQUOTE, Answer
 from kit.builders import CHAT
 from kit.chat_script import a_message, deleted, posted
-from kit.clock import settle_down
+from kit.clock import settle_down, until
 from kit.exchange import ACCOUNT as HOUSE_ACCOUNT
 from kit.fleet import GOLD_BUY, GOLD_LIMIT, Fleet
 from signalfleet.domain.exchange.model import ClosePosition as CloseByHand
@@ -24,11 +24,6 @@ from signalfleet.ports.store import MessageState
 
 def kinds(fleet: Fleet) -> list[str]:
     return [type(order).__name__ for order in fleet.broker.received]
-
-
-async def outcome(fleet: Fleet, number: int) -> tuple[str | None, str | None]:
-    (record,) = await fleet.signals(number)
-    return record.outcome, record.reason
 
 
 class TestFollowUps:
@@ -126,6 +121,20 @@ class TestFollowUps:
         await fleet.say("Move TP to 2375", reply_to=number, wait=3)
         (held,) = fleet.broker.book.positions.values()
         assert (held.stop_loss, held.take_profit) == (Price.of("2350"), Price.of("2375"))
+
+    async def test_a_look_that_began_before_an_instruction_does_not_show_it_undone(
+        self, fleet: Fleet
+    ) -> None:
+        number = await fleet.say("BUY GOLD 2350 SL 2340 TP 2360", wait=2)
+        looks = len(fleet.broker.looks)
+        fleet.broker.look_takes = 5
+        await until(lambda: len(fleet.broker.looks) > looks)
+        fleet.broker.look_takes = 0
+        await fleet.say("Move SL to 2345", reply_to=number, wait=1)
+        fleet.broker.unreadable = True
+        await settle_down(10)
+        (trade,) = await fleet.trades(number)
+        assert trade.stop_loss == Price.of("2345")
 
     async def test_an_older_instruction_that_waits_does_not_undo_a_newer_one(
         self, fleet: Fleet

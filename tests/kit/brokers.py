@@ -104,6 +104,7 @@ class ScriptedBroker:
     incomplete: bool = False
     forgets_client_ids: bool = False
     lag: timedelta = timedelta(0)
+    look_takes: float = 0.0
     margin_mode: str = "hedging"
     trade_allowed: bool = True
     board: PriceBoard = field(init=False)
@@ -176,7 +177,7 @@ class ScriptedBroker:
             raise TemporaryError("no connection to the terminal")
         own = self.book
         seen = begun - self.lag
-        return Snapshot(
+        shot = Snapshot(
             positions=tuple(
                 self._position(p) for p in own.positions.values() if p.opened_at <= seen
             ),
@@ -191,6 +192,8 @@ class ScriptedBroker:
             full=full,
             complete=not self.incomplete,
         )
+        await asyncio.sleep(self.look_takes)
+        return shot
 
     async def account(self) -> AccountFacts:
         if self.unreadable:

@@ -136,7 +136,10 @@ def _pieces(raw: str) -> Iterator[str]:
     for piece in (raw.strip(".,'\xa0"), MARKS.sub("", raw).strip("."), *parts):
         if piece:
             yield piece
-            yield from filter(None, piece.split("."))
+            pieces = [part for part in piece.split(".") if part]
+            yield from pieces
+            # ".85" may be 0.85.
+            yield from (f"0.{part}" for part in pieces)
 
 
 def _is_shorthand(price: Decimal, texts: Iterable[str], written: set[Decimal]) -> bool:

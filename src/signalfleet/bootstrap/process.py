@@ -9,7 +9,7 @@ import structlog
 
 from signalfleet.bootstrap.intake import intake_opener, intake_sealer, own_intake
 from signalfleet.bootstrap.platform import Platform, open_platform
-from signalfleet.bootstrap.settings import Settings
+from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.bootstrap.web import make_web_server, open_socket
 from signalfleet.bootstrap.worker import open_worker
 from signalfleet.bots.manager import UserBotManager
@@ -81,6 +81,7 @@ async def serve_all(
 
 async def run_worker(settings: Settings) -> None:
     """Run bots only. Needs NATS_URL: the pages are another process."""
+    _require_bus(settings)
     opener = intake_opener(settings)
     if opener is None:
         log.warning("nobody_can_sign_in", missing="INTAKE_PRIVATE_KEY")
@@ -98,6 +99,7 @@ async def run_worker(settings: Settings) -> None:
 
 async def run_web(settings: Settings) -> None:
     """Run pages only, without any key that opens credentials."""
+    _require_bus(settings)
     with stop_on_signals() as stop:
         async with open_platform(settings, with_keys=False, may_migrate=False) as platform:
             bound = open_socket(settings.web_host, settings.web_port)
@@ -108,6 +110,14 @@ async def run_web(settings: Settings) -> None:
                 await stop.wait()
                 server.should_exit = True
                 await serving
+
+
+def _require_bus(settings: Settings) -> None:
+    if not settings.nats_url:
+        raise ConfigurationError(
+            "NATS_URL is not set: pages and bots that run apart meet on one NATS server. "
+            "`signalfleet run --role supervisor` starts one and both of them."
+        )
 
 
 async def _measure(platform: Platform, manager: UserBotManager) -> None:

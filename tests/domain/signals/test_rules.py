@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kit.signal_rules import message, rule
 from signalfleet.bootstrap.language import load_inert
@@ -203,3 +205,33 @@ def test_rules_that_do_not_match_leave_the_grammar_to_read(parser: Parser) -> No
     rules = [rule(f"r{number}", rf"word{number} (?P<sl>\d+)", side=Side.BUY) for number in range(9)]
     text = "BUY GOLD 2345 SL 2338 TP 2360"
     assert read(parser, text, *rules) == parser.parse(message(text))
+
+
+GREEDY = [
+    rule("all", r"(?P<side>\S+) (?P<symbol>\S+) (?P<entry>\S*) ?(?P<sl>\S*) ?(?P<tp>(?s:.*))"),
+    rule("order", r"(?P<order>\S*) ?(?P<tp3>\S*) ?(?P<tp1>\S*)", side=Side.SELL),
+    rule("share", r"(?P<percent>\S*)%", action=RuleAction.CLOSE_PART),
+    rule("stop", r"(?P<sl>(?s:.*))", action=RuleAction.MOVE_STOP),
+    rule("nothing", r"(?P<tp>)", action=RuleAction.SET_TARGETS),
+    rule("even", r"$", action=RuleAction.BREAK_EVEN),
+]
+PIECES = (
+    "buy sell gold eurusd btcusd now limit stop 2350 2340/45 1,0850 0 00 30 100% 7% open é 金 "
+    "\n 🔥 \ud800 1. don't"
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.sampled_from(PIECES.split(" ")) | st.text(max_size=8), max_size=14),
+    st.lists(st.sampled_from(PIECES.split(" ")), max_size=8),
+    st.permutations(GREEDY),
+    st.sampled_from(["", "dot", "comma"]),
+)
+def test_any_text_gives_a_result_by_any_rules(
+    parser: Parser, words: list[str], parent: list[str], rules: list[Rule], style: str
+) -> None:
+    profile = ChannelProfile(rules=tuple(rules), number_style=style, extra_words={"target": ("é",)})
+    text, other = message(" ".join(words)), message(" ".join(parent), 1)
+    for context in (Context(), Context(replied=other), Context(before_edit=other)):
+        assert parser.parse(text, context, profile) is not None

@@ -176,7 +176,9 @@ def _value(
         if value is not None and (anchor is None or near(value, anchor)):
             return value
     if anchor is not None and options[0] > 0:
-        value = expand(raw, str(anchor), side)
+        # ".85" after 190.35 was completed to 0.85 when it was found.
+        is_cut = raw.startswith("0.") and item.end - item.start < len(raw)
+        value = expand(raw[1:] if is_cut else raw, str(anchor), side)
         if value is not None and near(value, anchor):
             settled.penalty = max(settled.penalty, SHORTHAND_COST)
             return value

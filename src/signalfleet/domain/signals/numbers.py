@@ -125,11 +125,15 @@ def expand(raw: str, anchor: str, side: int) -> Decimal | None:
     if "." in raw:
         # "44.5" after "2350" keeps its own decimals.
         whole, _, tail = raw.partition(".")
-        base = anchor.partition(".")[0].replace(",", "")
+        base, _, cents = anchor.partition(".")
         # "0.05" is a size or a price of another symbol, never the end of 2540.05.
-        if len(whole) >= len(base) or not int(whole):
+        if len(whole) >= len(base) or (whole and not int(whole)):
             return None
-        digits, full, places = whole + tail, base + "0" * len(tail), len(tail)
+        digits, full, places = (
+            whole + tail,
+            base + cents[: len(tail)].ljust(len(tail), "0"),
+            len(tail),
+        )
     step = 10 ** len(digits)
     start = int(full)
     lead = start // step

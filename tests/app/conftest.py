@@ -1,0 +1,30 @@
+"""Bots on virtual time, and a fleet of one of them on real parts."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+import pytest
+import structlog
+
+from kit.clock import virtual_loops
+from kit.fleet import Fleet, a_fleet
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return virtual_loops()
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Drawing thousands of log lines takes longer than the bots' own work."""
+    silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    structlog.configure(wrapper_class=silent)
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+async def fleet() -> AsyncIterator[Fleet]:
+    async with a_fleet() as running:
+        yield running
