@@ -61,11 +61,14 @@ def amount(raw: str) -> Decimal:
     if options:
         return options[0]
     plain = raw.replace("'", "").replace("\xa0", "").replace(",", ".")
-    return Decimal(plain.partition(".")[0])
+    head = plain.partition(".")[0]
+    return Decimal(head) if head.isdigit() else Decimal(0)
 
 
 def _one_mark(plain: str, mark: str) -> tuple[Decimal, ...]:
     whole, _, tail = plain.partition(mark)
+    if not tail.isdigit() or (whole and not whole.isdigit()):
+        return ()
     as_decimal = Decimal(f"{whole}.{tail}")
     if len(tail) != GROUP or len(whole) > GROUP or whole.startswith("0"):
         return (as_decimal,)
@@ -134,6 +137,9 @@ def expand(raw: str, anchor: str, side: int) -> Decimal | None:
             base + cents[: len(tail)].ljust(len(tail), "0"),
             len(tail),
         )
+    # A heap of marks ("8.008.75") is no price whose last digits could be told.
+    if not digits.isdigit() or not full.isdigit():
+        return None
     step = 10 ** len(digits)
     start = int(full)
     lead = start // step
