@@ -66,7 +66,9 @@ async def kill_often(*, kills: int, points: tuple[str, ...], seed: int) -> Resul
         await rig.until_live()
         status = await rig.stop()
         doubled = sum(1 for count in legs.values() if count > 1)
-        missing = rig.posted * LEGS - len(legs)
+        # An entry has two attempts; when both died before they left, it is given up, and said so.
+        given_up = await rig.given_up()
+        missing = rig.posted * LEGS - len(legs) - given_up
         is_ok = settled and doubled == 0 and missing == 0 and open_intents == 0 and status == 0
         rig.keep = not is_ok
         return Result(
@@ -79,6 +81,7 @@ async def kill_often(*, kills: int, points: tuple[str, ...], seed: int) -> Resul
                 "legs_at_broker": len(legs),
                 "legs_doubled": doubled,
                 "legs_missing": missing,
+                "legs_given_up_after_two_attempts": given_up,
                 "open_intents": open_intents,
                 "recovery_s": recovery_s,
                 "exit_status_at_the_end": status,

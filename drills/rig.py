@@ -30,6 +30,7 @@ from signalfleet.bootstrap.demo import DemoOptions, demo_settings, demo_user
 from signalfleet.bootstrap.platform import open_platform, session_key
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.domain.ids import UserId, client_id_stem
+from signalfleet.domain.trading.lifecycle import MAX_ENTRY_ATTEMPTS
 from signalfleet.ports.store import WebSession
 from signalfleet.web.auth.csrf import TOKEN_HEADER, session_token
 from signalfleet.web.auth.sessions import digest
@@ -248,12 +249,21 @@ class Rig:
             while time.monotonic() < deadline:
                 is_quiet = not await store.user(self.user).journal.open_intents()
                 is_read = not await store.user(self.user).inbox.unread()
-                if is_quiet and is_read and len(await self.legs()) >= self.posted * LEGS:
+                ended = len(await self.legs()) + await _given_up(store, self.user)
+                if is_quiet and is_read and ended >= self.posted * LEGS:
                     return True
                 await asyncio.sleep(0.2)
         finally:
             await store.aclose()
         return False
+
+    async def given_up(self) -> int:
+        """Count entries whose two attempts were both killed before they left, as was proved."""
+        store = await SqlStore.open(self.settings.database, cell=self.settings.cell)
+        try:
+            return await _given_up(store, self.user)
+        finally:
+            await store.aclose()
 
     async def open_intents(self) -> int:
         store = await SqlStore.open(self.settings.database, cell=self.settings.cell)
@@ -261,6 +271,20 @@ class Rig:
             return len(await store.user(self.user).journal.open_intents())
         finally:
             await store.aclose()
+
+
+async def _given_up(store: SqlStore, user: UserId) -> int:
+    journal = store.user(user).journal
+    count = 0
+    for record in await journal.recent_signals(limit=1000):
+        trades = await journal.trades_of_signals([record.signal_id])
+        intents = await journal.intents_of_trades([trade.trade_id for trade in trades])
+        count += sum(
+            1
+            for intent in intents
+            if intent.reason == "absent_after_doubt" and intent.attempt >= MAX_ENTRY_ATTEMPTS
+        )
+    return count
 
 
 @asynccontextmanager

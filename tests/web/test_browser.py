@@ -251,7 +251,7 @@ async def test_the_page_can_be_walked_by_keyboard(browser: Browser, site: Site) 
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
         names = []
-        for _ in range(4):
+        for _ in range(5):
             await page.keyboard.press("Tab")
             names.append(await page.evaluate("document.activeElement.textContent.trim()"))
-        assert names == ["SignalFleet", "Live", "Signals", "Stop all copying"]
+        assert names == ["SignalFleet", "Live", "Signals", "Channels", "Stop all copying"]

@@ -167,8 +167,10 @@ async def test_a_cancelled_caller_has_sent_nothing_or_hears_the_outcome_later(
         await asyncio.to_thread(started.wait, 5)
         second = tasks.create_task(house.broker.submit(ENTRY, open_gate))
         await asyncio.sleep(0)
-        first.cancel()
+        # The second waits behind the first: its end is awaited before the first may go on.
         second.cancel()
+        await asyncio.wait([second], timeout=5)
+        first.cancel()
         release.set()
     assert len((await look(house)).positions) == 1
     assert [type(outcome) for _, outcome in house.late] == [Accepted]
