@@ -136,6 +136,15 @@ class TestFollowUps:
         (trade,) = await fleet.trades(number)
         assert trade.stop_loss == Price.of("2345")
 
+    async def test_an_account_that_cannot_be_read_is_asked_seldom_though_looks_were_due(
+        self, fleet: Fleet
+    ) -> None:
+        await fleet.say("BUY GOLD 2350 SL 2340 TP 2360", wait=2)
+        fleet.broker.unreadable = True
+        looks = len(fleet.broker.looks)
+        await settle_down(60)
+        assert 3 <= len(fleet.broker.looks) - looks <= 12
+
     async def test_an_older_instruction_that_waits_does_not_undo_a_newer_one(
         self, fleet: Fleet
     ) -> None:

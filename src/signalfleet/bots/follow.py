@@ -12,7 +12,8 @@ from signalfleet.app.execute_intent import ExecuteIntent
 from signalfleet.app.reconcile_account import LookResult, ReconcileAccount
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.bots.dispatch import Dispatcher
-from signalfleet.domain.trading.intents import Intent, IntentState, Lane
+from signalfleet.domain.ids import IntentId
+from signalfleet.domain.trading.intents import Intent, IntentState
 from signalfleet.domain.trading.lifecycle import NotSent
 from signalfleet.ports.errors import TemporaryError
 
@@ -45,6 +46,7 @@ class AccountFollower:
         self._planned: list[datetime] = []
         self._poked = asyncio.Event()
         self._failures = 0
+        self._not_before: dict[IntentId, datetime] = {}
         self.dispatcher = Dispatcher(self._run_intent)
 
     async def run(self) -> None:
@@ -62,10 +64,11 @@ class AccountFollower:
             await self._execute.settle(intent, NotSent("draining"))
 
     async def _run_intent(self, intent: Intent) -> None:
-        after = await self._execute.run(intent)
+        done = await self._execute.run(intent)
+        after = done.intent
         now = self._desk.clock.now()
         if after.state is IntentState.HELD:
-            self._planned.append(now + SOON)
+            self._hold(after, done.not_before, now)
         elif after.state is IntentState.UNKNOWN:
             self._planned.append(self._desk.settle_rules.next_look(after.sending_at or now, now))
         else:
@@ -77,6 +80,9 @@ class AccountFollower:
     async def _look_on(self) -> None:
         full = True
         while True:
+            # A look that fails counts too: what was due before it must not make it spin.
+            now = self._desk.clock.now()
+            self._planned = [moment for moment in self._planned if moment > now]
             result = await self._look(full=full)
             if result is None:
                 delay = min(SOON * 2 ** min(self._failures, 10), RETRY_MAX)
@@ -107,21 +113,37 @@ class AccountFollower:
     async def _release(self, result: LookResult) -> None:
         """Send held intents again: each has been proved not to be done, or never left."""
         now = self._desk.clock.now()
+        held = {intent.intent_id for intent in result.held}
+        self._not_before = {one: at for one, at in self._not_before.items() if one in held}
         for intent in result.held:
             if intent.intent_id in self.dispatcher.in_flight():
                 continue
-            if intent.lane is Lane.PROTECTIVE and intent.sending_at is not None:
-                wait = HELD_DELAYS[min(intent.attempt, len(HELD_DELAYS)) - 1]
-                if now < intent.sending_at + timedelta(seconds=wait):
-                    self._planned.append(now + timedelta(seconds=wait))
-                    continue
+            wait_until = self._not_before.get(intent.intent_id, now)
+            if now < wait_until:
+                self._planned.append(wait_until)
+                continue
             released = await self._execute.release(intent)
             if released.state is IntentState.SENDING:
                 self.dispatcher.add([released])
+            elif released.state is IntentState.HELD:
+                self._hold(released, None, now)
+
+    def _hold(self, intent: Intent, not_before: datetime | None, now: datetime) -> None:
+        """Try again after a growing pause, and no earlier than the broker asked for.
+
+        An entry that would be too old by then is looked at in time, to be ended as such.
+        """
+        pause = HELD_DELAYS[max(min(intent.attempt, len(HELD_DELAYS)) - 1, 0)]
+        wait_until = now + timedelta(seconds=pause)
+        if not_before is not None:
+            wait_until = max(wait_until, not_before)
+        if intent.valid_until is not None:
+            wait_until = min(wait_until, max(intent.valid_until + SOON, now + SOON))
+        self._not_before[intent.intent_id] = wait_until
+        self._planned.append(wait_until)
 
     def _delay(self, result: LookResult) -> timedelta:
         now = self._desk.clock.now()
-        self._planned = [moment for moment in self._planned if moment > now]
         moments = list(self._planned)
         rules = self._desk.settle_rules
         moments += [rules.next_look(i.sending_at or now, now) for i in result.unknown]
