@@ -27,6 +27,7 @@ VETOES = (
     "example",
     "recap",
     "wish",
+    "hearsay",
 )
 # Folded, these are another word of their own language ("compre" is buy!), or only a question mark.
 ALIKE = {"qué", "compré", "qui", "où", "acheté", "か?", "呢?"}

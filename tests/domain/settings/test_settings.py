@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalfleet.domain.errors import DomainError
-from signalfleet.domain.settings.catalogue import CATALOGUE, DEFAULTS, Merge, Rules
+from signalfleet.domain.settings.catalogue import CATALOGUE, DEFAULTS, Rules
 from signalfleet.domain.settings.resolve import PRODUCT, Level, resolve
+from signalfleet.domain.settings.values import Merge
 
 LOWEST = [name for name, spec in CATALOGUE.items() if spec.merge is Merge.LOWEST]
 HIGHEST = [name for name, spec in CATALOGUE.items() if spec.merge is Merge.HIGHEST]

@@ -57,7 +57,7 @@ def test_the_decimal_mark_of_a_channel_settles_a_number(
     # A symbol of unknown size, so that nothing but the style can settle the number.
     text = f"BUY FOOUSDT {number} SL 1 TP 9999"
     if not style:
-        text = text.replace("FOOUSDT", "GOLD")
+        text = f"BUY GOLD {number} SL 2340 TP 2360"
     signal = only_signal(parser.parse(message(text), profile=ChannelProfile(number_style=style)))
     assert signal.entry is not None
     assert signal.entry.low == Price.of(price)

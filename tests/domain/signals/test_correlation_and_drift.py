@@ -1,9 +1,10 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from signalfleet.domain.ids import ChannelId, MessageId, SignalId
 from signalfleet.domain.instruments.model import Side
 from signalfleet.domain.money import Price
-from signalfleet.domain.signals.correlate import find_targets
+from signalfleet.domain.signals.correlate import completed_call, find_targets
 from signalfleet.domain.signals.drift import ChannelHabit, Seen, fingerprint, looks_like_signal
 from signalfleet.domain.signals.model import (
     ChannelMessage,
@@ -11,8 +12,14 @@ from signalfleet.domain.signals.model import (
     Context,
     Doubt,
     FollowUp,
+    Issue,
     KnownSignal,
     MoveStop,
+    MoveTarget,
+    PriceRange,
+    SetTargets,
+    Signal,
+    SignalRef,
     TradeRef,
 )
 from signalfleet.domain.signals.parse import Parser
@@ -103,3 +110,74 @@ def test_falling_confidence_is_noticed() -> None:
 
 def test_a_channel_with_little_history_raises_no_alarm() -> None:
     assert not habit([Seen(layout=str(number), was_read=False) for number in range(10)]).has_drifted
+
+
+def drifted() -> ChannelHabit:
+    fresh = [Seen(layout=f"n{number}", was_read=True, confidence=100) for number in range(3)]
+    return habit([GOOD] * 40 + fresh)
+
+
+def test_after_a_change_only_the_new_layouts_are_strange_until_the_user_has_looked() -> None:
+    changed = drifted()
+    assert changed.alarm == 43
+    assert [changed.is_strange(name) for name in ("a", "n0", "n2", "never")] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    later = changed
+    for one in [GOOD] * 10:
+        later = later.after(one)
+    assert later.is_strange("n0")
+    looked = later.checked(later.total)
+    assert looked.alarm is None
+    assert not looked.is_strange("n0")
+    assert not looked.after(Seen(layout="n0", was_read=True, confidence=100)).has_drifted
+
+
+def test_looking_at_an_older_state_does_not_end_a_newer_alarm() -> None:
+    looked = drifted().checked(43)
+    again = looked
+    for name in ("o0", "o1", "o2"):
+        again = again.after(Seen(layout=name, was_read=True, confidence=100))
+    assert again.alarm == 46
+    assert again.checked(43).alarm == 46
+
+
+def test_the_layouts_that_are_kept_are_bounded_and_the_usual_one_stays() -> None:
+    state = habit([GOOD] * 30)
+    for number in range(500):
+        state = state.after(Seen(layout=f"n{number}", was_read=True, confidence=100)).after(GOOD)
+    assert len(state.layouts) == 200
+    assert state.layouts["a"] == 1
+
+
+CALL = Signal(side=Side.BUY, symbol="XAUUSD", issues=(Issue.STOP_MISSING,), confidence=90)
+SOURCE = SignalRef(channel=ChannelId(-1), message=MessageId(9))
+
+
+def test_a_call_is_completed_by_a_stop_and_keeps_its_own_entry() -> None:
+    stop = FollowUp(action=MoveStop(to=Price.of("2340")), confidence=80)
+    targets = FollowUp(action=SetTargets(prices=(Price.of("2360"), None)))
+    assert completed_call(CALL, [targets], SOURCE) is None
+    done = completed_call(CALL, [targets, stop], SOURCE)
+    assert done is not None
+    assert (done.stop, done.targets) == (Price.of("2340"), (Price.of("2360"), None))
+    assert (done.issues, done.confidence, done.inherits) == ((), 80, SOURCE)
+    numbered = FollowUp(action=MoveTarget(index=3, price=Price.of("2380")))
+    more = completed_call(CALL, [targets, numbered, stop], SOURCE)
+    assert more is not None
+    assert more.targets == (Price.of("2360"), None, Price.of("2380"))
+
+
+def test_levels_on_the_wrong_side_of_a_call_are_kept_and_named() -> None:
+    stop = FollowUp(action=MoveStop(to=Price.of("2370")))
+    targets = FollowUp(action=SetTargets(prices=(Price.of("2360"),)))
+    done = completed_call(CALL, [stop, targets], SOURCE)
+    assert done is not None
+    assert (done.issues, done.confidence) == ((Issue.STOP_WRONG_SIDE,), 45)
+    priced = replace(CALL, entry=PriceRange.of(Price.of("2365")))
+    both = completed_call(priced, [stop, targets], SOURCE)
+    assert both is not None
+    assert both.issues == (Issue.STOP_WRONG_SIDE, Issue.TARGET_WRONG_SIDE)

@@ -11,7 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from signalfleet.domain.money import Price
-from signalfleet.domain.signals.model import Parsed, ParseResult, Signal
+from signalfleet.domain.signals.model import (
+    BreakEven,
+    FollowUp,
+    MoveEntry,
+    MoveStop,
+    MoveTarget,
+    Parsed,
+    ParseResult,
+    SetTargets,
+    Signal,
+    TpRef,
+)
 from signalfleet.domain.signals.numbers import readings
 from signalfleet.domain.signals.text import MAX_CHARS, fold, offsets, tokens
 
@@ -89,6 +100,40 @@ def test_every_price_of_a_reading_stands_in_the_text(read: Read, words: list[str
             for price in levels(reading):
                 # A shorthand keeps the last digits that are written.
                 assert price.value in written or str(price.value)[-2:] in endings
+
+
+@LAWS
+@given(signals(), st.lists(WORDS, max_size=20))
+def test_every_price_of_a_follow_up_stands_in_the_text_or_in_its_parent(
+    read: Read, parent: str, words: list[str]
+) -> None:
+    text = " ".join(words)
+    result = read(text, reply_to=parent)
+    pieces = re.findall(r"\d[\d.,]*\d|\d", fold(f"{text}\n{parent}"))
+    written = {
+        value
+        for piece in pieces
+        for value in (*readings(piece), *(v for part in piece.split(",") for v in readings(part)))
+    }
+    endings = {str(value)[-2:] for value in written}
+    for reading in result.readings if isinstance(result, Parsed) else ():
+        if isinstance(reading, FollowUp):
+            for price in moved_to(reading):
+                assert price.value in written or str(price.value)[-2:] in endings
+
+
+def moved_to(follow_up: FollowUp) -> list[Price]:
+    match follow_up.action:
+        case MoveStop(to=Price() as price) | MoveStop(to=TpRef(price=Price() as price)):
+            return [price]
+        case BreakEven(price=Price() as price) | MoveTarget(price=Price() as price):
+            return [price]
+        case SetTargets(prices=prices):
+            return [price for price in prices if price is not None]
+        case MoveEntry(entry=entry):
+            return [entry.low, entry.high]
+        case _:
+            return []
 
 
 def levels(signal: Signal) -> list[Price]:
@@ -224,6 +269,9 @@ def test_composed_and_decomposed_texts_read_alike(read: Read, text: str, form: s
         *("\ufdfa", "\u0301", "1", "1.", "1,", "sl ", "tp 1 ", "buy ", "🔥", "\u202e", "\ud800"),
         *("(", "?", "a", "1\u20e3", "sl to be ", "stop / ", "close gold "),
         "buy gold 2350 sl 2340 tp 2360 ",
+        "close eurusd, close gold, ",
+        "sl tp entry\nbuy gold 2350 2340 2360\n",
+        *('"buy gold sl 12 ', "sl *** ", "2) 2360 3) ", "sell limit gold 2350\n", "news, close, "),
     ],
 )
 def test_hostile_texts_give_a_result_and_stay_small(read: Read, piece: str) -> None:

@@ -6,9 +6,12 @@ from functools import reduce
 from typing import Any
 
 from signalfleet.domain.errors import DomainError
-from signalfleet.domain.settings.catalogue import CATALOGUE, DEFAULTS, Merge, Rules
+from signalfleet.domain.settings.catalogue import CATALOGUE, DEFAULTS, Rules
+from signalfleet.domain.settings.values import Merge
 
 PRODUCT = "product default"
+NO_SETTINGS = frozenset({"profile"})
+"""What a level's document holds beside settings: how the channel is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,7 @@ def resolve(levels: Sequence[Level]) -> Effective:
     The product's default takes part in overriding only: a limit that the user sets may be looser
     than the default, but no level may loosen what another level of the user's has set.
     """
-    unknown = {key for level in levels for key in level.doc} - set(CATALOGUE)
+    unknown = {key for level in levels for key in level.doc} - set(CATALOGUE) - NO_SETTINGS
     if unknown:
         raise DomainError(f"unknown settings: {', '.join(sorted(unknown))}")
     values: dict[str, Any] = {}

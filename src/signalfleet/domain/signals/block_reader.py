@@ -114,6 +114,9 @@ class BlockReader(MarkReader):
         elif block.side is side:
             if block.is_side_loose and not is_loose:
                 self._take_side(block, item, side, is_loose=False)
+            if self._is_next_order(at, item):
+                self.leg = max(self.leg, 1) + 1
+                block.legs = self.leg
             if not block.entries or self.leg:
                 self._set_label("entry", item, from_side=True)
         elif block.is_side_loose and not block.has_numbers:
@@ -127,6 +130,24 @@ class BlockReader(MarkReader):
                 self._take_side(block, item, side, is_loose=False)
             else:
                 block.other_side = True
+
+    def _is_next_order(self, at: int, item: Item) -> bool:
+        """Tell whether "sell limit 2372" under "sell limit 2368" is the next pending order."""
+        block = self.block
+        if not block.entries or self.leg or block.has_levels:
+            return False
+        last = block.entries[-1].item
+        if last is None or last.line == item.line:
+            return False
+        pending = ""
+        for other in self.items[at + 1 : at + 5]:
+            if other.line != item.line:
+                break
+            if other.role in block.flags and other.role in {"limit", "stop_order"}:
+                pending = other.role
+            elif other.role == NUM:
+                return bool(pending) and other.value != last.value
+        return False
 
     def _symbol_follows(self, at: int, side_item: Item) -> bool:
         for item in self.items[at + 1 : at + 8]:

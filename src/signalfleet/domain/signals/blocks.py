@@ -71,6 +71,7 @@ class Block:
         "legs",
         "leverage",
         "lots",
+        "money_entry",
         "other_side",
         "other_symbol",
         "relation",
@@ -97,6 +98,7 @@ class Block:
         self.targets: list[Level] = []
         self.target_r: list[Item] = []
         self.lots: list[Item] = []
+        self.money_entry: Item | None = None
         self.risk: Item | None = None
         self.leverage: Item | None = None
         self.flags: set[str] = set()

@@ -54,6 +54,7 @@ class ClauseReader:
         self.may_act = True
         self.may_report = True
         self.seq: list[Item] = []
+        self.leads_with_price: bool | None = None
 
     def _symbol(self) -> str | None:
         for item in self.clause.items:
@@ -143,11 +144,29 @@ class ClauseReader:
         clause = self.clause
         if self.known.is_reply or clause.roles & VERBS:
             return clause.unknown <= FEW
-        if clause.roles & {"above", "below"} or clause.unknown > 1:
+        if clause.roles & {"above", "below"} or clause.unknown > 1 or self._has_bare_price():
             return False
         return sum(one.unknown for one in self.facts.clauses) <= (
             SEVERAL if self.has_verb else COUPLE
         )
+
+    def _has_bare_price(self) -> bool:
+        """Tell whether a price without a label leads the text: an opening that was not understood.
+
+        Its levels are no instruction about another trade.
+        """
+        if self.leads_with_price is None:
+            first = next(
+                (
+                    item.role
+                    for item in self.facts.items
+                    if item.role in {"stop", "target"}
+                    or (item.role == NUM and not item.unit and len(item.value) > COUPLE)
+                ),
+                "",
+            )
+            self.leads_with_price = first == NUM
+        return self.leads_with_price
 
     def _number_from(self, at: int, units: set[str]) -> Item | None:
         for item in self.seq[at : at + 3]:

@@ -21,6 +21,7 @@ from signalfleet.domain.signals.model import (
 )
 from signalfleet.domain.signals.target_reader import TargetReader
 
+KEEPING: Final = frozenset({"keep", "leave", "hold"})
 HUNDRED: Final = Decimal(100)
 SHARES: Final = {
     "half": Decimal("0.5"),
@@ -39,6 +40,8 @@ class CloseReader(TargetReader):
             return at + 1
         if item.role == "closed":
             return self._closed(at, handled)
+        if self._is_price_label(item):
+            return at + 1
         fraction, leg = self._fraction()
         is_part = (
             fraction is not None
@@ -59,6 +62,8 @@ class CloseReader(TargetReader):
             handled.add("cancel")
             self._act(CancelPending(), item, ref=self._ref(everything="all" in roles))
             return at + 1
+        if is_part and fraction is None and leg is None and self._is_locked_by_stop():
+            return at + 1
         handled.add("close")
         if leg is not None:
             handled.add("leg")
@@ -66,14 +71,47 @@ class CloseReader(TargetReader):
             issues = (Issue.FRACTION_UNSTATED,) if fraction is None and leg is None else ()
             self._act(ClosePart(fraction=fraction, leg=leg), item, issues=issues)
             return at + 1
-        named = [other.value for other in self.clause.items if other.role == "symbol"]
-        if len(set(named)) > 1:
+        named = self._named(at)
+        if len(set(named)) > 1 or (named and len(named) < self._count("symbol")):
             for name in dict.fromkeys(named):
                 self._act(Close(), item, ref=TradeRef(symbol=name))
             return at + 1
         everything = "all" in roles and not named and not self.symbols
         self._act(Close(), item, ref=self._ref(everything=everything, with_side=True))
         return at + 1
+
+    def _is_price_label(self, item: Item) -> bool:
+        """Tell whether "out: 1.3660" or "entry 2341 / exit 2355" names a price of a trade."""
+        items = self.clause.items
+        at = items.index(item) + 1
+        has_colon = at < len(items) and items[at].role == "colon"
+        number = items[at + has_colon] if at + has_colon < len(items) else None
+        if number is None or number.role != NUM or number.unit or is_index(number):
+            return False
+        return has_colon or any(one.role == "entry" for one in items[:at])
+
+    def _count(self, role: str) -> int:
+        return sum(item.role == role for item in self.clause.items)
+
+    def _named(self, at: int) -> list[str]:
+        """Give the symbols of the clause without those that shall stay: "keep GBPUSD"."""
+        named = []
+        stays = False
+        for item in self.clause.items:
+            if item is self.seq[at] or item.role == "close":
+                stays = False
+            elif item.role in {"hold", "rest"} or item.value in KEEPING:
+                stays = True
+            elif item.role == "symbol" and not stays:
+                named.append(item.value)
+        return named
+
+    def _is_locked_by_stop(self) -> bool:
+        """Tell whether profits are locked by a stop in the same breath: "lock profits, SL 2350"."""
+        roles = self.clause.roles
+        return "stop" in roles and any(
+            item.role == NUM and not item.unit and not is_index(item) for item in self.seq
+        )
 
     def percent(self, at: int, handled: set[str]) -> int:
         """Read "take 70% profit": a share of the profit or the rest is a part to close."""

@@ -2,6 +2,7 @@
 
 from signalfleet.domain.signals.model import (
     Action,
+    Doubt,
     FollowUp,
     MoveEntry,
     MoveStop,
@@ -9,6 +10,25 @@ from signalfleet.domain.signals.model import (
     Signal,
     TradeRef,
 )
+
+
+def turned(before: tuple[Signal, ...], after: tuple[Signal, ...]) -> Doubt | None:
+    """Tell whether an edit changed what is traded, or which way, and not only its levels."""
+    left = list(before)
+    fresh = []
+    for signal in after:
+        old = next(
+            (one for one in left if one.symbol == signal.symbol and one.side is signal.side), None
+        )
+        if old is None:
+            fresh.append(signal)
+        else:
+            left.remove(old)
+    if not (left and fresh):
+        return None
+    symbols = {signal.symbol for signal in left}
+    is_flipped = any(signal.symbol in symbols for signal in fresh)
+    return Doubt.SIDE_FLIPPED if is_flipped else Doubt.SYMBOL_CONFLICT
 
 
 def changes(before: tuple[Signal, ...], after: tuple[Signal, ...]) -> tuple[FollowUp, ...]:

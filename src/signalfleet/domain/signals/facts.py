@@ -78,7 +78,7 @@ class Facts:
 
 MOOD_NAMES: Final = frozenset(
     "member negation question past future conditional optional confirmation pre_alert example "
-    "advert recap other_market news wish later".split()
+    "advert recap other_market news wish later hearsay".split()
 )
 
 

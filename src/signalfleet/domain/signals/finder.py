@@ -18,6 +18,7 @@ from signalfleet.domain.signals.facts import (
 from signalfleet.domain.signals.icons import ICONS
 from signalfleet.domain.signals.lexicon import Leaf, Lexicon, Node, with_symbols, with_words
 from signalfleet.domain.signals.numbers import checked_style, in_style
+from signalfleet.domain.signals.tables import spread_headings
 from signalfleet.domain.signals.text import KEYCAP, LINE, LINK, MARK, NUMBER, WORD
 from signalfleet.domain.signals.units import attach_units, join_written_apart
 
@@ -142,6 +143,7 @@ class FactFinder:
         symbol = next((item.value for item in facts.items if item.role == "symbol"), None)
         join_written_apart(facts, self._symbols.band(symbol))
         attach_units(facts.items)
+        spread_headings(facts.items)
         fill_clauses(facts)
         return facts
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from signalfleet.domain.signals.clause_parts import parts_of, starts_with_order
 from signalfleet.domain.signals.clause_reader import VERBS
 from signalfleet.domain.signals.close_reader import CloseReader
 from signalfleet.domain.signals.facts import MAX_CLAUSE, NUM, Clause, Facts
@@ -12,11 +13,10 @@ from signalfleet.domain.signals.opens import MOOD_REASONS, Known
 
 BLOCKING: Final = frozenset(
     "member negation conditional optional future question wish example news confirmation "
-    "pre_alert later past other_market advert recap".split()
+    "pre_alert later past other_market advert recap hearsay".split()
 )
 # These are said of the whole message, not of one clause.
-SILENCING: Final = frozenset({"recap", "example", "other_market"})
-QUIET: Final = frozenset({"filler", "symbol", "line", "colon", "dash", "bullet"})
+SILENCING: Final = frozenset({"recap", "example", "other_market", "hearsay"})
 REPORT_BLOCKING: Final = frozenset({"question", "future", "conditional", "example", "negation"})
 MEANINGFUL: Final = frozenset(
     "stop target entry zone break_even close close_loose half part part_loose cancel pending "
@@ -51,11 +51,12 @@ def read_follow_ups(
             symbols.append(item.value)
     reader = _Reader(facts, bands, known, symbols, source)
     silenced = frozenset() if known.is_reply else frozenset(facts.moods & SILENCING)
-    for clause in facts.clauses:
-        if not clause.roles & _TRIGGERS or len(clause.items) > MAX_CLAUSE:
-            continue
+    read = (whole for whole in facts.clauses if whole.roles & _TRIGGERS)
+    for clause in (
+        part for whole in read if len(whole.items) <= MAX_CLAUSE for part in parts_of(whole)
+    ):
         blocked = clause.moods & BLOCKING | silenced
-        if blocked and blocked <= {"news", "pre_alert"} and _starts_with_order(clause):
+        if blocked and blocked <= {"news", "pre_alert"} and starts_with_order(clause.items):
             # "Close EURUSD now, data in 5 minutes": the news is only the reason.
             blocked = set()
         if clause.asks:
@@ -65,11 +66,6 @@ def read_follow_ups(
         reader.read(clause, may_act=not blocked, may_report=not blocked & REPORT_BLOCKING)
     found.readings = reader.finish()
     return found
-
-
-def _starts_with_order(clause: Clause) -> bool:
-    first = next((item.role for item in clause.items if item.role not in QUIET), "")
-    return first in {"close", "cancel", "half", "part"}
 
 
 _TRIGGERS: Final = frozenset(
@@ -96,7 +92,12 @@ class _Reader(CloseReader):
         self._flush_targets()
         return self.readings
 
-    def remove(self, at: int, _handled: set[str]) -> int:
+    def remove(self, at: int, handled: set[str]) -> int:
+        for item in self.seq[at + 1 :]:
+            if item.role in {"pending", "limit", "stop_order"}:
+                return self.cancel(at, handled)
+            if item.role not in {"symbol", "buy", "sell", "all", "position"}:
+                break
         return at + 1
 
     def hit(self, at: int, _handled: set[str]) -> int:

@@ -44,7 +44,10 @@ def judge(
     if confidence < accept:
         return Verdict.HOLD
     if isinstance(reading, Signal) and (
-        must_be_approved or is_new_layout or is_far_from_price(reading, live_price)
+        must_be_approved
+        or is_new_layout
+        or is_far_from_price(reading, live_price)
+        or not (reading.entry or profile.no_price_means_market)
     ):
         return Verdict.HOLD
     return Verdict.ACCEPT

@@ -1,5 +1,7 @@
 """Reads labels and numbers: which level of a block a number is."""
 
+from typing import Final
+
 from signalfleet.domain.instruments.model import Side
 from signalfleet.domain.signals.blocks import (
     DEAD_UNITS,
@@ -14,6 +16,8 @@ from signalfleet.domain.signals.blocks import (
     Level,
 )
 from signalfleet.domain.signals.facts import BREAK, NUM, SILENT, Facts, Item
+
+STRANGE_TO_LISTS: Final = frozenset("move modified position hold rest old profit run news".split())
 
 
 class LevelReader:
@@ -146,6 +150,8 @@ class LevelReader:
             or self._take_index(at, item)
         ):
             return
+        elif self._is_beside_the_list(at, item):
+            self.label = ""
         elif self.is_list:
             # Only counted lines go on with a list of entries.
             self.is_list = False
@@ -236,7 +242,7 @@ class LevelReader:
         if int(item.value) > MAX_INDEX or (self.index and self.is_fresh):
             return False
         if not self.is_fresh and not self._is_line_start(at):
-            return False
+            return self._counts_on(at, item)
         follow = at + 1
         size = len(self.items)
         while follow < size:
@@ -255,12 +261,45 @@ class LevelReader:
                 return False
             if role in {"comma", "slash", "amp", "until", "pipe"}:
                 return False
+            if self.label == "sl" and not item.is_glued and role in {"target", "symbol"}:
+                return False
             if role in {"buy", "sell", "symbol", "stop", "target"}:
                 # "TP 1" with no price of its own names the target.
                 self.index = int(item.value)
                 return True
             follow += 1
         return item.is_glued or self.label == "tp"
+
+    def _is_beside_the_list(self, at: int, item: Item) -> bool:
+        """Tell whether words lead to a number under a list of targets: "edit 74"."""
+        targets = self.block.targets
+        if self.label != "tp" or self.is_fresh or not targets:
+            return False
+        last = targets[-1].item
+        if last is None or last.line == item.line:
+            return False
+        for before in reversed(self.items[:at]):
+            if before.line != item.line or before.role == BREAK:
+                return False
+            if before.role in STRANGE_TO_LISTS:
+                return True
+        return False
+
+    def _counts_on(self, at: int, item: Item) -> bool:
+        """Tell whether a digit amid a line goes on counting: "1) 3200 2) 3260"."""
+        targets = self.block.targets
+        last = targets[-1].index if self.label == "tp" and targets else 0
+        if not last or int(item.value) != last + 1:
+            return False
+        for other in self.items[at + 1 : at + 4]:
+            if other.role == NUM:
+                if other.unit or other.line != item.line or len(other.value) <= INDEX_DIGITS:
+                    return False
+                self.index = last + 1
+                return True
+            if other.role not in SILENT and other.role not in {"close_bracket", "dash"}:
+                return False
+        return False
 
     def _place(self, item: Item, unit: str) -> None:
         block, label = self.block, self.label
@@ -274,6 +313,8 @@ class LevelReader:
             block.targets.append(level)
         else:
             if unit in {"pips", "money"} and self.is_from_side:
+                if unit == "money" and block.money_entry is None:
+                    block.money_entry = item
                 return
             block.entries.append(level)
             if not self.is_from_side:

@@ -62,6 +62,11 @@ def settle(block: Block, band: Band | None, anchors: tuple[Decimal, ...] = ()) -
     )
     anchor = _anchor([level for levels, _, _ in groups for level in levels], band, anchors)
     groups[0][0][:] = _without_size(block, groups[0][0], anchor)
+    if not block.entries and block.money_entry is not None and anchor is not None:
+        # "SOL buy 148.5$ SL 144$": money that has the size of the levels is the entry.
+        options = _options(block.money_entry)
+        if band is not None and options and fits(options[0], band) and near(options[0], anchor):
+            groups[0][0].append(Level(block.money_entry, ""))
     for levels, placed, side in groups:
         for level in levels:
             item = level.item
@@ -175,6 +180,14 @@ def _value(
         value = in_band(readings(tail), band) if tail and band is not None else None
         if value is not None and (anchor is None or near(value, anchor)):
             return value
+    if anchor is not None and band and side and len(raw) == 1 and anchor >= THOUSAND:
+        # "SL 5" under 2345: 2335, or five dollars away.
+        settled.is_unplaced = True
+        return None
+    if anchor is not None and band and side and near(options[0] * THOUSAND, anchor):
+        # "SL 70" under an entry of 71,220: 71,170 or 70,000, nobody can tell.
+        settled.doubt = True
+        return None
     if anchor is not None and options[0] > 0:
         # ".85" after 190.35 was completed to 0.85 when it was found.
         is_cut = raw.startswith("0.") and item.end - item.start < len(raw)

@@ -19,7 +19,7 @@ ROLES: Final = frozenset(
 )
 MOODS: Final = frozenset(
     "member negation question past future conditional optional confirmation pre_alert example "
-    "advert recap other_market news wish later".split()
+    "advert recap other_market news wish later hearsay".split()
 )
 MIN_STEM: Final = 2
 MIN_TYPO: Final = 5

@@ -51,7 +51,7 @@ class MarkReader(LevelReader):
             or follow.role != NUM
             or follow.unit
             or follow.line != item.line
-            or not self._is_line_start(at)
+            or not (self._is_line_start(at) or self._is_between_prices(at))
             or (self.label == "tp" and item.role in {"tick", "icon_target"})
             or (self.label and self.is_fresh and not self.is_from_side)
         ):
@@ -62,6 +62,18 @@ class MarkReader(LevelReader):
         elif item.role in {"tick", "icon_target"}:
             self._set_label("tp", item)
             block.flags.add("icon_labels")
+
+    def _is_between_prices(self, at: int) -> bool:
+        """Tell whether the icon parts two prices of one line: "1.0820, stop sign, 1.0790"."""
+        before = self.items[at - 1] if at else None
+        item = self.items[at]
+        return (
+            item.role in {"cross", "icon_stop", "icon_target"}
+            and before is not None
+            and before.role == NUM
+            and not before.unit
+            and before.line == item.line
+        )
 
     def tick(self, at: int, item: Item) -> None:
         self.mark(at, item)

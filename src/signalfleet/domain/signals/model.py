@@ -60,6 +60,7 @@ class Doubt(StrEnum):
     CONDITIONAL_ORDER = "conditional_order"
     TARGET_TRADE_UNCLEAR = "target_trade_unclear"
     SYMBOL_CONFLICT = "symbol_conflict"
+    SIDE_FLIPPED = "side_flipped"
 
 
 class Issue(StrEnum):
@@ -135,7 +136,10 @@ class SignalRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSignal:
-    """What correlation needs to know of an earlier signal of the same channel."""
+    """What correlation needs to know of an earlier signal of the same channel.
+
+    `levels_from` is the later message that brought the levels of a call without any.
+    """
 
     signal: SignalId
     message: MessageId
@@ -148,6 +152,7 @@ class KnownSignal:
     targets: tuple[Price | None, ...] = ()
     is_open: bool = True
     is_pending: bool = False
+    levels_from: MessageId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,6 +125,11 @@ def expand(raw: str, anchor: str, side: int) -> Decimal | None:
     if not digits.isdigit() or not full.isdigit() or len(digits) >= len(full):
         return None
     places = len(anchor) - anchor.index(".") - 1 if "." in anchor else 0
+    if places and "." not in raw and anchor.index(".") > GROUP:
+        # After 2350.50 a "48" is 2348: nobody shortens the cents of a four-digit price.
+        full, places = anchor.partition(".")[0], 0
+        if len(digits) >= len(full):
+            return None
     if "." in raw:
         # "44.5" after "2350" keeps its own decimals.
         whole, _, tail = raw.partition(".")

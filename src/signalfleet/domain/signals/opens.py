@@ -17,6 +17,7 @@ from signalfleet.domain.signals.model import (
 )
 from signalfleet.domain.signals.numbers import Band
 from signalfleet.domain.signals.text import offsets
+from signalfleet.domain.signals.vetoes import is_masked, is_quoted
 
 MOOD_REASONS: Final = {
     "negation": Reason.NEGATED,
@@ -35,8 +36,9 @@ MOOD_REASONS: Final = {
     "wish": Reason.FUTURE_PLAN,
     "later": Reason.FUTURE_PLAN,
     "member": Reason.MEMBER_CHAT,
+    "hearsay": Reason.MEMBER_CHAT,
 }
-DEADLY_MOODS: Final = ("other_market", "confirmation", "example")
+DEADLY_MOODS: Final = ("other_market", "confirmation", "example", "hearsay")
 HEADING_MOODS: Final = frozenset(
     {"past", "future", "conditional", "question", "wish", "recap", "later", "negation"}
 )
@@ -47,6 +49,7 @@ NAKED_ROLES: Final = frozenset(
     "direction symbol_word zone entry above below amp".split()
 )
 NOUN_SIDES: Final = ("signal", "setup", "position", "entry", "trade", "call")
+MAX_QUOTED: Final = 8
 FEW_WORDS: Final = 3
 SOME_WORDS: Final = 5
 MANY_WORDS: Final = 9
@@ -142,6 +145,19 @@ def _message_veto(facts: Facts, blocks: list[Block]) -> Reason | None:
             return MOOD_REASONS[mood]
     if any(block.result_marks and not block.stop_is_ticked for block in blocks):
         return Reason.PAST_REPORT
+    return _covered(facts, blocks) or _told_before(facts, blocks)
+
+
+def _covered(facts: Facts, blocks: list[Block]) -> Reason | None:
+    if is_masked(facts, blocks):
+        return Reason.MASKED
+    if any(is_quoted(facts, block) for block in blocks[:MAX_QUOTED]):
+        return Reason.MEMBER_CHAT
+    return None
+
+
+def _told_before(facts: Facts, blocks: list[Block]) -> Reason | None:
+    """Find what a heading or a line of its own says of the whole: a recap, a plan, an alert."""
     first = min((block.side_item.line for block in blocks if block.side_item), default=0)
     complete = all(block.stops and block.targets for block in blocks)
     moods = facts.moods
@@ -238,6 +254,9 @@ def _is_order_with_levels(block: Block, clause: Clause, found: Opens) -> bool:
             return False
         return clause.unknown <= MANY_WORDS
     if clause.moods & {"news", "advert", "pre_alert"}:
+        return False
+    if block.relation == "breaks" and clause.unknown:
+        found.doubts.add(Doubt.CONDITIONAL_ORDER)
         return False
     return clause.unknown <= (SOME_WORDS if block.entries else FEW_WORDS)
 

@@ -7,7 +7,8 @@ from typing import Final
 from signalfleet.domain.instruments.model import Side
 from signalfleet.domain.instruments.symbols import Symbols
 from signalfleet.domain.money import Price
-from signalfleet.domain.signals.edits import changes
+from signalfleet.domain.signals.edits import changes, turned
+from signalfleet.domain.signals.expiry import NO_PHRASES, Phrases, stated_expiry
 from signalfleet.domain.signals.facts import Facts
 from signalfleet.domain.signals.finder import FactFinder
 from signalfleet.domain.signals.followups import VERBS, FollowUps, read_follow_ups
@@ -44,7 +45,7 @@ from signalfleet.domain.signals.rules import (
 )
 from signalfleet.domain.signals.text import fold, offsets
 
-PARSER_VERSION: Final = 1
+PARSER_VERSION: Final = 2
 STRUCK_COST: Final = 10
 MAX_ADAPTED: Final = 256
 EMPTY: Final = Context()
@@ -57,8 +58,9 @@ class Parser:
     Nothing of a message is kept; only the word trees of channels with words of their own are.
     """
 
-    def __init__(self, lexicon: Lexicon, symbols: Symbols) -> None:
+    def __init__(self, lexicon: Lexicon, symbols: Symbols, expiry: Phrases = NO_PHRASES) -> None:
         self._finder = FactFinder(lexicon, symbols)
+        self._expiry = expiry
         self._bands = {name: facts.band for name, facts in symbols.facts.items()}
         self._adapted: dict[tuple[object, ...], FactFinder] = {}
         self.version = f"{PARSER_VERSION}+{lexicon.version}"
@@ -80,7 +82,28 @@ class Parser:
             return NotASignal(reasons=(Reason.IGNORED_BY_CHANNEL_RULE,))
         reader = _Reader(self._finder_for(profile), self._bands, profile.rules)
         result = reader.result(source, context, profile)
+        result = self._with_expiry(result, source, message)
         return _less_sure(result) if message.struck else result
+
+    def _with_expiry(
+        self, result: ParseResult, source: str, message: ChannelMessage
+    ) -> ParseResult:
+        """Give the openings the end that the text states for them."""
+        if not isinstance(result, Parsed) or not self._expiry.leads:
+            return result
+        if not any(isinstance(reading, Signal) for reading in result.readings):
+            return result
+        stated = stated_expiry(source, message.posted_at, self._expiry)
+        if stated is None:
+            return result
+        end, span = stated
+        readings = tuple(
+            replace(reading, expires_at=end, spans=(*reading.spans, span))
+            if isinstance(reading, Signal)
+            else reading
+            for reading in result.readings
+        )
+        return Parsed(readings=readings)
 
     def facts(self, text: str, profile: ChannelProfile = NO_PROFILE) -> Facts:
         """Give the facts of a text, for the layout watch."""
@@ -208,6 +231,9 @@ class _Reader:
         if opens.signals and not old_opens.signals:
             return Parsed(readings=tuple(opens.signals))
         if opens.signals:
+            doubt = turned(tuple(old_opens.signals), tuple(opens.signals))
+            if doubt is not None:
+                return Ambiguous(reasons=(doubt,), candidates=tuple(opens.signals))
             moved = changes(tuple(old_opens.signals), tuple(opens.signals))
             added = self._added(earlier, source, known_from(old_opens.signals[0]))
             readings = (*moved, *(reading for reading in added if reading not in moved))

@@ -136,12 +136,9 @@ class StopReader(ClauseReader):
             return at + 1
         if before == "close" and not self.clause.roles & {"part", "half"}:
             return at + 1
-        if "close" in self.clause.roles and not self.clause.roles & {
-            "part",
-            "half",
-            "stop",
-            "move",
-        }:
+        roles = self.clause.roles
+        is_rest = before == "rest" and "percent" in roles
+        if "close" in roles and not is_rest and not roles & {"part", "half", "stop", "move"}:
             return at + 1
         if "break_even" in handled or "stop" in handled or "leg" in handled:
             return at + 1
@@ -152,7 +149,6 @@ class StopReader(ClauseReader):
             after = self._next(look + 1, "until", "move", "now")
             if self._role(after) == NUM:
                 return at + 1
-        roles = self.clause.roles
         room = COUPLE if roles & VERBS or roles & {"stop", "part", "half"} else 1
         if self.clause.unknown > room or "r_unit" in roles:
             return at + 1
@@ -175,8 +171,13 @@ class StopReader(ClauseReader):
         if "stop" in handled or self.clause.unknown > COUPLE:
             return at + 1
         look = self._next(at + 1, "until", "move", "position")
-        if self._role(look) == "stop":
+        role = self._role(look)
+        if role == "stop":
             return at + 1
+        if role == "target":
+            return self._to_target(look, self.seq[at], handled, fits=self._is_clear())
+        if role in {"break_even", "entry"}:
+            return self._to_entry(look, self.seq[at], handled, fits=self._is_clear())
         number = self._number_from(look, {"pips", ""})
         if number is None:
             return at + 1

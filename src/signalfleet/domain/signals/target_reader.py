@@ -32,12 +32,12 @@ class TargetReader(StopReader):
         if before == "hit" or self._is_done(look):
             self._report("tp", index or None, item)
             return look + 1
-        if before in {"remove", "cancel"} or (before == "move" and self._is_removed(at)):
+        if self._is_taken_away(at, look):
             if self.clause.unknown <= FEW:
                 self._act(MoveTarget(index=index or None, price=None), item)
                 handled |= {"cancel", "removed"}
-            return look
-        look = self._next(look, "until", "move", "dash", "now")
+            return look + (self._role(look) == "remove")
+        look = self._next(look, "until", "move", "dash", "now", "modified")
         took = False
         while look < len(self.seq):
             other = self.seq[look]
@@ -60,6 +60,12 @@ class TargetReader(StopReader):
             self._act(MoveTarget(index=index or None, price=None), item)
             return look + 1
         return look
+
+    def _is_taken_away(self, at: int, look: int) -> bool:
+        before = self._role(at - 1) if at else ""
+        if self._role(look) == "remove" and self._role(look + 1) != NUM:
+            return True
+        return before in {"remove", "cancel"} or (before == "move" and self._is_removed(at))
 
     def _is_removed(self, at: int) -> bool:
         return "off" in {item.value for item in self.clause.items} and self._role(at + 1) != NUM

@@ -185,10 +185,15 @@ _SOLID: Final = "\u0e01-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 
 # One pass without groups gives the pieces at the speed of C; what a piece is shows in its first
 # character. Blanks are pieces too, so that positions add up.
+# One separator throughout: "2350.50/48" is a price and its shorthand, no date.
+_DATES: Final = "|".join(
+    rf"(?:19|20)\d\d{mark}(?:0?[1-9]|1[0-2]){mark}[0-3]?\d|[0-3]?\d{mark}[0-3]?\d{mark}20\d\d"
+    for mark in ("/", "-", r"\.")
+)
 _PIECES: Final = (
     rf"[{_LETTERS}]+(?:'(?:t|s|m|ll|re|ve|d)(?![{_LETTERS}]))?|[{_SOLID}]| +"
-    r"|(?:\d{4}[/.-]\d{1,2}[/.-]\d{1,2}|\d{1,2}[/.-]\d{1,2}[/.-]20\d\d"
-    r"|\d{1,2}:\d\d(?::\d\d)?)(?![\d.,]?\d)"
+    rf"|(?=\d{{1,4}}[/.-]\d{{1,2}}[/.-]\d)(?:{_DATES})(?![\d.,]?\d)"
+    r"|\d{1,2}:\d\d(?::\d\d)?(?![\d.,]?\d)"
     r"|\d+(?:[.,'\xa0]\d+)*|\n|[\s\S]"
 )
 _LINKS: Final = (

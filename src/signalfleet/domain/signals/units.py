@@ -84,7 +84,11 @@ def attach_units(items: list[Item]) -> None:
         if before is not None and before.role == "plus":
             item.unit = "plus"
         if before is not None and before.role == "money":
-            item.unit = "money"
+            # "at $3,140" is a price; "$50" may be anything.
+            is_price = at > 1 and items[at - 2].role in {"at", "at_word"}
+            item.unit = "" if is_price else "money"
+        elif before is not None and before.role == "percent_word":
+            item.unit = "percent"
         if after is not None and after.line == item.line:
             unit = _unit_after(items, at, after)
             if unit == "percent" and item.unit == "plus":
