@@ -3,7 +3,7 @@
 import sys
 from typing import Final
 
-from bench import broker, corpus, parse, telegram
+from bench import broker, corpus, parse, store, telegram
 from bench.report import Named, run_named
 
 REGISTRY: Final = {
@@ -14,6 +14,7 @@ REGISTRY: Final = {
     "parse": Named(
         title="time to read one message of the corpus, and hostile texts", run=parse.run
     ),
+    store.NAME: Named(title=store.TITLE, run=store.run),
     "telegram": Named(
         title="a thousand Telegram clients: memory, idle work, coming back after a restart",
         run=telegram.run,

@@ -146,11 +146,12 @@ class City:
             await asyncio.sleep(REPLAY_PAUSE_S)
 
     async def _watch(self, idle_s: float) -> None:
-        last = self._clock.time()
+        last, connects = self._clock.time(), 0
         while self._clock.time() - last < idle_s:
             await asyncio.sleep(1)
-            if self.telegram.connections > 0:
-                last = self._clock.time()
+            # Who came and went between two looks was here too.
+            if self.telegram.connections > 0 or self.world.journal.connects > connects:
+                last, connects = self._clock.time(), self.world.journal.connects
 
     def _write(self, facts: CityFacts) -> None:
         path = self._run_dir / "city.json"

@@ -1,5 +1,6 @@
 """Accounts and tokens as MetaApi keeps them: who may see what, and the life of a deployment."""
 
+import math
 import random
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +20,7 @@ class Token:
     is_account_token: bool = False
     is_revoked: bool = False
     only: frozenset[str] | None = None
+    valid_until: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,14 @@ _FOR_EVER: Final = 1e12
 
 
 class Conditions:
-    def __init__(self, world: World, refuse: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        world: World,
+        refuse: Callable[[float], None],
+        drain: Callable[[str, str, float], None],
+    ) -> None:
         self._world = world
+        self._drain = drain
         self._accounts: dict[str, Callable[[SimAccount, Params, float], None]] = {
             "lag": _lag,
             "frozen_snapshot": _frozen_snapshot,
@@ -37,6 +43,7 @@ class Conditions:
             "trade_disabled": _trade_disabled,
             "investor": _investor,
             "stop_out": _stop_out,
+            "credits": self._drain_credits,
         }
         self._worlds: dict[str, Callable[[Params], None]] = {
             "refuse": lambda params: refuse(float(params.get("s", 1.0))),
@@ -62,6 +69,14 @@ class Conditions:
             # A draft has no books that anything could happen to.
             if account.login and account_id in {None, account.account_id}:
                 self._accounts[kind](account, params, now)
+
+    def _drain_credits(self, account: SimAccount, params: Params, _: float) -> None:
+        """Leave a share of the credits, as if others had spent the rest."""
+        scope = str(params.get("scope", "perUser"))
+        keys = {"perUser": account.user_id, "perAccount": account.account_id}
+        if scope not in keys:
+            raise FaultError(f"credits are drained {' or '.join(keys)}, not {scope}")
+        self._drain(scope, keys[scope], float(params.get("share", 0.0)))
 
     def _no_quotes(self, params: Params) -> None:
         for broker in self._world.brokers.values():

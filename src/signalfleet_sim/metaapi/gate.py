@@ -97,7 +97,7 @@ class Gate:
         account_id = call.request.match_info.get("account")
         if text and text in call.request.raw_path:
             self._world.journal.violation("token_in_url", account_id, call.started)
-        if token is None or token.is_revoked:
+        if token is None or token.is_revoked or call.started >= token.valid_until:
             if token is not None and call.route == "trade":
                 self._world.journal.violation("trade_after_refusal", account_id, call.started)
             raise ApiError(401, "Authorization token invalid")

@@ -18,6 +18,8 @@ from signalfleet_sim.metaapi.world import REGIONS, World
 
 _TRANSACTION: Final = re.compile(r"[A-Za-z0-9]{32}")
 _MOST_METADATA: Final = 1024
+_VALIDITY_HOURS: Final = 24
+"""Default of docs/tokenManagementApi.md in metaapi-javascript-sdk."""
 _DETECTING: Final = {"message": "Automatic broker settings detection is in progress"}
 _APPLICATIONS: Final = ("trading-account-management-api", "metaapi-rest-api", "metaapi-api")
 
@@ -152,7 +154,9 @@ class Provisioning:
         wanted = {str(one.get("id")) for one in resources if one.get("entity") == "account"}
         only = frozenset(wanted) if resources else call.token.only
         token = f"narrow.{self._world.rng.getrandbits(128):032x}.sim"
-        self._world.add_token(token, user_id=call.token.user_id, only=only)
+        kept = self._world.add_token(token, user_id=call.token.user_id, only=only)
+        hours = float(call.request.query.get("validity-in-hours", _VALIDITY_HOURS))
+        kept.valid_until = self._world.now() + 3600 * hours
         return reply({"token": token})
 
     async def manifest(self, _: Call) -> web.Response:

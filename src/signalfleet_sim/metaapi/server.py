@@ -59,7 +59,7 @@ class MetaApiServer:
         self._address = ("127.0.0.1", 0)
         self._mounted_at: str | None = None
         mischief = Mischief(self.world, self._later, self._pause)
-        conditions = Conditions(self.world, self.refuse)
+        conditions = Conditions(self.world, self.refuse, self.credits.drain)
         self.control = Control(self.world, self.faults, mischief, conditions, self.control_token)
         gate = Gate(self.world, self.credits, self.faults, mischief)
         self.app = web.Application()

@@ -14,7 +14,7 @@ from telethon.tl import types
 from signalfleet_sim.telegram.accounts import SimSession, SimUser
 from signalfleet_sim.telegram.chats import ChatEvent, EventKind, SimChannel
 from signalfleet_sim.telegram.codec import UNREADABLE, Tl, encode, vector
-from signalfleet_sim.telegram.crypto import DhGroup, ServerKey
+from signalfleet_sim.telegram.crypto import DhGroup, key_of_process
 from signalfleet_sim.telegram.rpc import objects
 from signalfleet_sim.telegram.session import ClientWire
 from signalfleet_sim.telegram.world import World
@@ -38,7 +38,7 @@ class TelegramServer:
         port: int = 0,
     ) -> None:
         self.world = world
-        self.server_key = ServerKey()
+        self.server_key = key_of_process()
         self.dh_group = DhGroup.generate()
         self.addresses: dict[int, tuple[str, int]] = {}
         self._dcs = dcs

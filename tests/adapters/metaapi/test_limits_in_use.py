@@ -151,6 +151,7 @@ async def an_hour(desk: Desk, number: int) -> None:
         for _ in range(2):
             pass_time(30)
             await desk.look()
+        if minute % 10 == 0:
             await broker.account()
         if minute == 20:
             for position in positions:
@@ -186,7 +187,8 @@ async def test_when_others_spend_the_credits_entries_stop_and_protection_goes_on
     position = await opened(desk)
     await desk.look()
     desk.house.pass_time(limits.CREDITS_ASKED_EVERY_S + 1)
-    desk.house.server.credits.drain("perUser", desk.user, 0.15)
+    drained = {"kind": "credits", "scope": "perUser", "share": 0.15}
+    desk.house.server.add_fault(drained, account=desk.house.account_id)
     await desk.look()
     assert await not_sent(desk) == "credits"
     with pytest.raises(TemporaryError) as caught:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
 
 import aiohttp
 import pytest
@@ -161,7 +162,6 @@ async def test_an_address_that_is_none_proves_that_nothing_left(rig: Rig) -> Non
 async def test_waiting_too_long_for_a_connection_proves_that_nothing_left(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "CONNECT_S", 0.2)
     connector = rig.client._session.connector if rig.client._session else None
     assert isinstance(connector, aiohttp.TCPConnector)
     monkeypatch.setattr(connector, "_limit_per_host", 1)
@@ -169,6 +169,7 @@ async def test_waiting_too_long_for_a_connection_proves_that_nothing_left(
     async with asyncio.TaskGroup() as tasks:
         first = tasks.create_task(rig.broker.submit(ENTRY, open_gate))
         await rig.stub.until(lambda: len(rig.stub.requests) == 1)
+        monkeypatch.setattr(limits, "TRADE_S", 0.2)  # For the second one only.
         with pytest.raises(NotSentError) as caught:
             await rig.broker.submit(ENTRY, open_gate)
         first.cancel()
@@ -185,6 +186,29 @@ async def test_the_gate_on_a_new_connection_stops_every_byte(rig: Rig) -> None:
     assert rig.stub.paths() == [f"{TERMINAL}/symbols"]
     counted = rig.metrics.labels_of("signalfleet_broker_not_sent_total")
     assert counted == [{"reason": "lease"}]
+
+
+async def test_the_gate_and_the_write_are_one_step(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever runs next, the order is with the socket: nothing comes between check and bytes."""
+    await rig.broker.symbols()
+    write = _SelectorSocketTransport.write
+    posts: list[bytes] = []
+    seen: list[int] = []
+
+    def counted(transport: _SelectorSocketTransport, data: bytes) -> None:
+        if bytes(data).startswith(b"POST"):
+            posts.append(data)
+        write(transport, data)
+
+    def gate() -> None:
+        asyncio.get_running_loop().call_soon(lambda: seen.append(len(posts)))
+
+    monkeypatch.setattr(_SelectorSocketTransport, "write", counted)
+    assert isinstance(await rig.broker.submit(ENTRY, gate), Accepted)
+    assert seen == [1]
+    assert b'"actionType":"ORDER_TYPE_BUY"' in posts[0]
 
 
 async def test_the_gate_on_a_kept_connection_stops_every_byte(rig: Rig) -> None:

@@ -11,11 +11,13 @@ import structlog
 from signalfleet.adapters.metaapi import json_text, limits, mapping
 from signalfleet.adapters.metaapi.answers import Answer, trade_outcome
 from signalfleet.adapters.metaapi.bodies import margin_body, trade_body
-from signalfleet.adapters.metaapi.client import MetaApiClient, TradeAnswer
+from signalfleet.adapters.metaapi.client import MetaApiClient
 from signalfleet.adapters.metaapi.errors import NUMBERS
 from signalfleet.adapters.metaapi.fields import UnreadableError
+from signalfleet.adapters.metaapi.known_symbols import KnownSymbols
 from signalfleet.adapters.metaapi.lanes import Lane
 from signalfleet.adapters.metaapi.look import Look
+from signalfleet.adapters.metaapi.order_call import TradeAnswer
 from signalfleet.adapters.metaapi.route import AccountRoute
 from signalfleet.adapters.metaapi.urls import MetaApiUrls
 from signalfleet.domain.instruments.model import Instrument, Quote
@@ -67,6 +69,8 @@ class MetaApiBroker:
             clock=clock,
             metrics=metrics,
         )
+        self.known_symbols: KnownSymbols | None = None
+        """Where names of symbols are found that another process asked for."""
         self._symbols: tuple[float, frozenset[str]] | None = None
         self._symbol_of: dict[str, str] = {}
         self._server: str | None = None
@@ -129,6 +133,10 @@ class MetaApiBroker:
         return self._client.instruments.peek((self._server, symbol))
 
     @property
+    def moves_stops(self) -> bool:
+        return True
+
+    @property
     def look_pause(self) -> timedelta:
         return self._route.look_pause
 
@@ -157,14 +165,16 @@ class MetaApiBroker:
     async def symbols(self) -> frozenset[str]:
         now = self._clock.monotonic()
         if self._symbols is None or now - self._symbols[0] > limits.SYMBOLS_AGE_S:
-            payload = await self._route.read(
-                "/symbols", lane=Lane.ENTRY, cost=limits.SYMBOLS_CREDITS
-            )
-            if not isinstance(payload, list):
-                raise TemporaryError("MetaApi's list of symbols is unreadable")
-            names = frozenset(name for name in payload if isinstance(name, str) and name)
-            self._symbols = (now, names)
+            known = self.known_symbols
+            fetch = self._fetch_symbols
+            self._symbols = (now, await (fetch() if known is None else known.get(fetch)))
         return self._symbols[1]
+
+    async def _fetch_symbols(self) -> frozenset[str]:
+        payload = await self._route.read("/symbols", lane=Lane.ENTRY, cost=limits.SYMBOLS_CREDITS)
+        if not isinstance(payload, list):
+            raise TemporaryError("MetaApi's list of symbols is unreadable")
+        return frozenset(name for name in payload if isinstance(name, str) and name)
 
     async def instrument(self, symbol: str) -> Instrument:
         async def fetch() -> Instrument:

@@ -48,11 +48,15 @@ class AccountCircuit:
 
 
 class RegionCircuit:
-    """Open while at least 20 calls were made in 30 s and 30 % of them failed."""
+    """Open while at least 20 calls were made in 30 s and 30 % of them failed.
 
-    __slots__ = ("_calls", "_failures", "_seconds")
+    `was_open` is what was last told of it.
+    """
+
+    __slots__ = ("_calls", "_failures", "_seconds", "was_open")
 
     def __init__(self) -> None:
+        self.was_open = False
         self._seconds: deque[list[int]] = deque()
         self._calls = 0
         self._failures = 0

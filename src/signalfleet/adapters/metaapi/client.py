@@ -1,15 +1,14 @@
 """HTTP to MetaApi: one pool for the process, reads, and orders that are sent once or not at all.
 
-The only file that knows the HTTP library.
+Only this file and `order_call` know the HTTP library.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TypeAlias, cast
+from typing import Final, Self, cast
 
 import aiohttp
 import structlog
@@ -21,6 +20,7 @@ from signalfleet.adapters.metaapi.cache import SharedCache
 from signalfleet.adapters.metaapi.circuit import RegionCircuit
 from signalfleet.adapters.metaapi.credits import CreditBook
 from signalfleet.adapters.metaapi.lanes import Lane, Permits
+from signalfleet.adapters.metaapi.order_call import SENDING, GatedRequest, OrderCall, TradeAnswer
 from signalfleet.domain.instruments.model import Instrument, Quote
 from signalfleet.domain.trading.outcomes import Unknown
 from signalfleet.ports.broker import Gate
@@ -29,12 +29,7 @@ from signalfleet.ports.errors import NotSentError, TemporaryError
 from signalfleet.ports.metrics import Metrics
 from signalfleet.ports.secrets import Secret
 
-if TYPE_CHECKING:
-    from aiohttp.connector import Connection
-
 log = structlog.get_logger()
-
-TradeAnswer: TypeAlias = Answer | Unknown
 
 _NO_CONTENT: Final = 204
 
@@ -58,57 +53,20 @@ _LOST: Final[tuple[tuple[type[BaseException], str], ...]] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One request's address, and whose token opens it; `region` is for counting only."""
+    """One request's address, and whose token opens it; `region` is for counting only.
+
+    Orders use theirs again and again: the address is read once, and the library keeps its parts.
+    """
 
     url: str
     token: Secret
     region: str
     kind: str = "read"
     lane: Lane = Lane.LOOK
+    address: URL = field(init=False, repr=False)
 
-
-class _Call:
-    """One order on its way. `sent` turns True directly before its first byte is written."""
-
-    __slots__ = ("_gate", "done", "late", "sent")
-
-    def __init__(
-        self,
-        gate: Gate,
-        done: "asyncio.Future[TradeAnswer | NotSentError]",
-        late: Callable[[TradeAnswer], None] | None,
-    ) -> None:
-        self._gate = gate
-        self.done = done
-        self.late = late
-        self.sent = False
-
-    def check(self) -> None:
-        try:
-            self._gate()
-        except NotSentError:
-            raise
-        except Exception as e:
-            log.exception("order_gate_failed")
-            raise NotSentError("the last check itself failed", reason="gate_failed") from e
-
-
-_SENDING: ContextVar[_Call | None] = ContextVar("metaapi_sending", default=None)
-"""The order that the present task sends; a read's task has none."""
-
-
-class _GatedRequest(aiohttp.ClientRequest):
-    """Runs an order's gate on its open connection, directly before its first byte is written.
-
-    The library's tracing has a hook at the same place, but takes as long as all of the adapter.
-    """
-
-    async def send(self, conn: "Connection") -> aiohttp.ClientResponse:
-        call = _SENDING.get()
-        if call is not None:
-            call.check()
-            call.sent = True
-        return await super().send(conn)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "address", URL(self.url, encoded=True))
 
 
 class MetaApiClient:
@@ -153,7 +111,7 @@ class MetaApiClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             headers=self._headers,
-            request_class=_GatedRequest,
+            request_class=GatedRequest,
         )
         await self._tasks.__aenter__()
         return self
@@ -227,8 +185,8 @@ class MetaApiClient:
         """
         if self._closing:
             raise NotSentError("the process is stopping", reason="closing")
-        call = _Call(gate, asyncio.get_running_loop().create_future(), late)
-        task = self._tasks.create_task(self._run(target, body, call), name="metaapi_trade")
+        call = OrderCall(body.encode(), gate, asyncio.get_running_loop().create_future(), late)
+        task = self._tasks.create_task(self._run(target, call), name="metaapi_trade")
         self._calls.add(task)
         try:
             result = await call.done
@@ -243,10 +201,10 @@ class MetaApiClient:
             raise result
         return result
 
-    async def _run(self, target: Target, body: str, call: _Call) -> None:
-        _SENDING.set(call)  # In this task's own context.
+    async def _run(self, target: Target, call: OrderCall) -> None:
+        SENDING.set(call)  # In this task's own context.
         try:
-            result = await self._post(target, body, call)
+            result = await self._post(target, call)
         finally:
             self._calls.discard(cast("asyncio.Task[None]", asyncio.current_task()))
         if not call.done.done():
@@ -254,13 +212,15 @@ class MetaApiClient:
         else:
             _hand_over(result, call.late)
 
-    async def _post(self, target: Target, body: str, call: _Call) -> TradeAnswer | NotSentError:
+    async def _post(self, target: Target, call: OrderCall) -> TradeAnswer | NotSentError:
         """Return instead of raising: an error in the task group would end everybody's calls."""
         begun = self._clock.monotonic()
         try:
             await self._permits.acquire(target.lane)
             try:
-                answer = await self._send("POST", target, limits.TRADE_S, body=body)
+                # The request itself writes the body: it asks for the order that is under way.
+                length = {"Content-Length": str(len(call.body))}
+                answer = await self._send("POST", target, limits.TRADE_S, headers=length)
             finally:
                 self._permits.release(target.lane)
         except NotSentError as e:
@@ -276,7 +236,9 @@ class MetaApiClient:
         self._count(target, str(answer.status), failed=is_service_failure(answer))
         return answer
 
-    def _failed(self, target: Target, call: _Call, error: BaseException) -> Unknown | NotSentError:
+    def _failed(
+        self, target: Target, call: OrderCall, error: BaseException
+    ) -> Unknown | NotSentError:
         if call.sent:
             cause = _word(error, _LOST, "transport")
             self._count(target, cause, failed=cause != "cancelled")
@@ -299,7 +261,7 @@ class MetaApiClient:
         token = target.token.reveal()
         async with self._session.request(
             method,
-            URL(target.url, encoded=True),
+            target.address,
             data=None if body is None else body.encode(),
             headers={"auth-token": token, **(headers or {})},
             allow_redirects=False,  # One could carry the token away, or repeat an order.
@@ -326,7 +288,17 @@ class MetaApiClient:
         circuit = self._regions.get(region)
         if circuit is None:
             circuit = self._regions[region] = RegionCircuit()
-        circuit.count(self._clock.monotonic(), failed=failed)
+        now = self._clock.monotonic()
+        circuit.count(now, failed=failed)
+        if failed or circuit.was_open:
+            self._show_circuit(region, circuit, now)
+
+    def _show_circuit(self, region: str, circuit: RegionCircuit, now: float) -> None:
+        is_open = circuit.is_open(now)
+        if is_open != circuit.was_open:
+            circuit.was_open = is_open
+            self._metrics.gauge("signalfleet_metaapi_circuit", float(is_open), region=region)
+            log.warning("metaapi_region_circuit", region=region, is_open=is_open)
 
     def _observe(self, target: Target, begun: float) -> None:
         seconds = self._clock.monotonic() - begun

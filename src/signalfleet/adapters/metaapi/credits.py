@@ -5,6 +5,7 @@ service can have seen. What the service states replaces our own guess.
 """
 
 import hashlib
+import math
 import re
 from collections import deque
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ def period_s(text: str) -> int | None:
 class Bucket:
     """What may be spent within one period. A slot of it counts until it is wholly over."""
 
-    __slots__ = ("_slot_s", "_slots", "_spent", "period", "total")
+    __slots__ = ("_over_at", "_slot_s", "_slots", "_spent", "period", "total")
 
     def __init__(self, period: int, total: float) -> None:
         self.period = period
@@ -39,22 +40,32 @@ class Bucket:
         self._slot_s = period / _SLOTS
         self._slots: deque[list[float]] = deque()
         self._spent = 0.0
+        self._over_at = math.inf
 
     def spend(self, now: float, cost: float) -> None:
         slot = now // self._slot_s
-        if self._slots and self._slots[-1][0] == slot:
-            self._slots[-1][1] += cost
+        slots = self._slots
+        if slots and slots[-1][0] == slot:
+            slots[-1][1] += cost
         else:
-            self._slots.append([slot, cost])
+            slots.append([slot, cost])
+            self._over_at = min(self._over_at, (slots[0][0] + 1) * self._slot_s + self.period)
         self._spent += cost
 
     def left(self, now: float) -> float:
-        over = now - self.period
-        while self._slots and (self._slots[0][0] + 1) * self._slot_s <= over:
-            self._spent -= self._slots.popleft()[1]
-        if not self._slots:
-            self._spent = 0.0  # Sums of fractions do not come back to nothing by themselves.
+        if now >= self._over_at:
+            self._forget(now)
         return self.total - self._spent
+
+    def _forget(self, now: float) -> None:
+        slots = self._slots
+        while slots and (slots[0][0] + 1) * self._slot_s <= now - self.period:
+            self._spent -= slots.popleft()[1]
+        if slots:
+            self._over_at = (slots[0][0] + 1) * self._slot_s + self.period
+        else:
+            self._over_at = math.inf
+            self._spent = 0.0  # Sums of fractions do not come back to nothing by themselves.
 
     def share(self, now: float) -> float:
         return max(0.0, self.left(now) / self.total) if self.total > 0 else 1.0
@@ -64,6 +75,7 @@ class Bucket:
         self.total = total
         self._slots.clear()
         self._spent = 0.0
+        self._over_at = math.inf
         if available < total:
             self.spend(now, total - available)
 

@@ -1,6 +1,7 @@
 """Accounts at the provisioning service: bodies out, accounts in, refusals by their reason. Pure."""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from signalfleet.adapters.metaapi import json_text, limits
@@ -82,6 +83,39 @@ def demo_body(wish: NewDemoAccount) -> Body:
     if wish.keywords:
         body["keywords"] = list(wish.keywords)
     return body
+
+
+# What a bot needs of a token. Names and body: docs/tokenManagementApi.md of MetaApi's own
+# repository metaapi-javascript-sdk.
+_APPLICATIONS: Final = ("trading-account-management-api", "metaapi-rest-api")
+_ROLES: Final = ("reader", "writer")
+
+
+def narrowed_body(manifest: object, account_ids: Sequence[str]) -> Body | None:
+    """Write what a narrowed token may reach; None if the manifest does not offer all of it."""
+    if not isinstance(manifest, list):
+        return None
+    offered = {one.get("id"): one for one in manifest if isinstance(one, dict)}
+    for application in _APPLICATIONS:
+        rules = offered.get(application)
+        if rules is None or "account" not in _named(rules, "entities", "entity"):
+            return None
+        if not set(_ROLES) <= _named(rules, "roles", "role"):
+            return None
+    return {
+        "applications": list(_APPLICATIONS),
+        "roles": list(_ROLES),
+        "resources": [{"entity": "account", "id": one} for one in account_ids],
+    }
+
+
+def _named(rules: Mapping[str, object], group: str, field: str) -> set[object]:
+    rows = rules.get(group)
+    return (
+        {row.get(field) for row in rows if isinstance(row, dict)}
+        if isinstance(rows, list)
+        else set()
+    )
 
 
 def hosted_account(fields: Fields) -> HostedAccount:

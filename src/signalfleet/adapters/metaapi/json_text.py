@@ -8,6 +8,7 @@ from typing import Final, NoReturn
 _CHARS = 100
 _MAGNITUDE = 40
 """More than any price, volume or ticket has; larger ones could fill the memory when written."""
+_WORDS: Final = {True: "true", False: "false", None: "null"}
 
 
 def _decimal(text: str) -> Decimal:
@@ -49,7 +50,12 @@ def encode(value: object) -> str:
         case Decimal():
             if not value.is_finite():
                 raise ValueError("only finite numbers can be written")
-            return f"{value:f}"
+            text = str(value)
+            return f"{value:f}" if "E" in text else text
+        case bool() | None:
+            return _WORDS[value]
+        case int():
+            return str(value)
         case dict():
             parts = [f"{encode_basestring_ascii(k)}:{encode(v)}" for k, v in value.items()]
             return "{" + ",".join(parts) + "}"
@@ -58,4 +64,4 @@ def encode(value: object) -> str:
         case float():
             raise TypeError("a float would bring noise into a price; use Decimal")
         case _:
-            return json.dumps(value)
+            raise TypeError(f"{type(value).__name__} has no form in JSON")

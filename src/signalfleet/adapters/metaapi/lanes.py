@@ -53,7 +53,8 @@ class Permits:
     def release(self, lane: Lane) -> None:
         self._free += 1
         self._free_entry += lane is Lane.ENTRY
-        self._wake()
+        if self._waiting[False] or self._waiting[True]:
+            self._wake()
 
     def _wake(self) -> None:
         for is_entry in (False, True):

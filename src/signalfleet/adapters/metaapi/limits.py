@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 PROVISIONING_URL: Final = "https://mt-provisioning-api-v1.agiliumtrade.agiliumtrade.ai"
+PROFILE_URL: Final = "https://profile-api-v1.agiliumtrade.agiliumtrade.ai"
 CLIENT_URL: Final = "https://mt-client-api-v1.{region}.{domain}"
 
 POOL: Final = 200
@@ -89,6 +90,8 @@ READY_PAUSE: Final = timedelta(seconds=5)
 READY_LONGEST: Final = timedelta(minutes=15)
 METADATA_CHARS: Final = 1024
 LINK_DAYS: Final = 7
+NARROW_HOURS: Final = 87_600
+"""Of a narrowed token whose origin does not say when it ends; without it MetaApi takes 24."""
 QUOTE_STREAMING_S: Final = Decimal("2.5")
 ACCOUNTS_PAGE: Final = 1000
 FAILED_LOGIN_KEPT: Final = timedelta(hours=24)

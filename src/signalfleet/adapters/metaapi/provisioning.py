@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote
@@ -17,7 +18,9 @@ from signalfleet.adapters.metaapi.hosting import (
     account_refusal,
     demo_body,
     hosted_account,
+    narrowed_body,
 )
+from signalfleet.adapters.metaapi.lifetime import hours_to_ask, lives_as_long
 from signalfleet.adapters.metaapi.route import require_token
 from signalfleet.adapters.metaapi.urls import MetaApiUrls, UnsafeUrlError, require_public
 from signalfleet.domain.errors import DomainError
@@ -158,6 +161,8 @@ class MetaApiProvisioning:
             link = Fields(payload).text("configurationLink")
         except UnreadableError as e:
             raise TemporaryError(f"MetaApi's configuration link is unreadable: {e}") from e
+        if not link.startswith(("https://", "http://")):
+            raise RefusedError("MetaApi's configuration link is no web address")
         if self._urls.public_only:
             try:
                 require_public(link, "the configuration link")
@@ -197,6 +202,28 @@ class MetaApiProvisioning:
         if not isinstance(payload, list):
             raise TemporaryError("MetaApi lists its regions unreadably")
         return tuple(region for region in payload if isinstance(region, str) and region)
+
+    async def narrow(self, account_ids: Sequence[str]) -> Secret | None:
+        profile = self._urls.profile.rstrip("/")
+        manifest = read_payload(
+            await self._send("GET", "/access-rule-manifest", at=profile), self._clock.now()
+        )
+        body = narrowed_body(manifest, account_ids)
+        if body is None:
+            return None
+        hours = hours_to_ask(self._token, self._clock.now())
+        path = f"{_USER}/narrow-down-auth-token?validity-in-hours={hours}"
+        answer = await self._send("POST", path, body, at=profile)
+        try:
+            token = Fields(read_payload(answer, self._clock.now())).text("token")
+        except UnreadableError as e:
+            raise TemporaryError(f"MetaApi's narrowed token is unreadable: {e}") from e
+        narrow = Secret(token)
+        require_token(narrow)
+        if not lives_as_long(narrow, self._token):
+            log.warning("metaapi_narrowed_token_too_short")
+            return None
+        return narrow
 
     async def open_demo_account(self, wish: NewDemoAccount, transaction_id: str) -> DemoLogin:
         _require_transaction(transaction_id)
@@ -238,9 +265,11 @@ class MetaApiProvisioning:
         path: str,
         body: dict[str, object] | None = None,
         transaction_id: str | None = None,
+        *,
+        at: str | None = None,
     ) -> Answer:
         target = Target(
-            url=self._urls.provisioning.rstrip("/") + path,
+            url=(at or self._urls.provisioning.rstrip("/")) + path,
             token=self._token,
             region="",
             kind="provisioning",

@@ -38,6 +38,7 @@ log = structlog.get_logger()
 
 _TOKEN: Final = re.compile(r"[!-~]+")
 _DOMAIN_PATH: Final = "/users/current/servers/mt-client-api"
+_TARGETS_KEPT: Final = 8
 _RATIO: Final = "signalfleet_metaapi_credits_available_ratio"
 
 
@@ -81,6 +82,7 @@ class AccountRoute:
         self._state: tuple[float, AccountState] | None = None
         self._is_doubtful = False
         self._provisioning_waits_until = 0.0
+        self._trade_targets: dict[tuple[str, str, Lane], Target] = {}
         self._credits = client.credits.of(token, account_id)
         self._circuit = AccountCircuit()
         self._permits = Permits(limits.ACCOUNT_CALLS, limits.ACCOUNT_ENTRY_CALLS)
@@ -115,7 +117,13 @@ class AccountRoute:
         if lane is Lane.ENTRY:
             self._require_calm()
         domain = self._domain.domain if self._domain else await self._fresh_domain()
-        target = self._terminal(domain, "/trade", lane, kind="trade")
+        place = (self._region, domain, lane)
+        target = self._trade_targets.get(place)
+        if target is None:
+            if len(self._trade_targets) >= _TARGETS_KEPT:
+                self._trade_targets.clear()
+            target = self._terminal(domain, "/trade", lane, kind="trade")
+            self._trade_targets[place] = target
         await self._pay_for_trade(lane)
         return target
 
@@ -269,6 +277,7 @@ class AccountRoute:
 
     def _count_failure(self) -> None:
         if self._circuit.failed(self._clock.monotonic()):
+            self._metrics.count("signalfleet_metaapi_account_circuits_total", region=self._region)
             log.warning("metaapi_circuit_opened", region=self._region)
 
     def _doubt(self) -> None:

@@ -41,11 +41,13 @@ class MetaApiUrls:
 
     provisioning: str = limits.PROVISIONING_URL
     client: str = limits.CLIENT_URL
+    profile: str = limits.PROFILE_URL
     public_only: bool = True
 
     def __post_init__(self) -> None:
         if self.public_only:
             require_public(self.provisioning, "METAAPI_PROVISIONING_URL")
+            require_public(self.profile, "METAAPI_PROFILE_URL")
             require_public(
                 self.client.replace("{region}", "region").replace("{domain}", "example.com"),
                 "METAAPI_CLIENT_URL",

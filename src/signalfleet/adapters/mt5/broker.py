@@ -81,6 +81,10 @@ class Mt5Broker:
             await self._thread.aclose()
 
     @property
+    def moves_stops(self) -> bool:
+        return False
+
+    @property
     def look_pause(self) -> timedelta:
         return timedelta(0)
 

@@ -70,6 +70,10 @@ class PaperBroker:
         self._lock = asyncio.Lock()
 
     @property
+    def moves_stops(self) -> bool:
+        return False
+
+    @property
     def look_pause(self) -> timedelta:
         return timedelta(0)
 

@@ -24,6 +24,7 @@ _STATES: Final = {
     OrderState.CANCELED: "cancelled",
     OrderState.REJECTED: "rejected",
     OrderState.EXPIRED: "expired",
+    OrderState.PLACED: "placed",
 }
 _REASONS: Final = {
     Reason.CLIENT: "client",
