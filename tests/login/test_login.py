@@ -1,14 +1,16 @@
 """The login worker: who gets in, who does not, how often, and what is left behind."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from kit.login_desk import CELL, Desk, open_desk
+from kit.login_desk import CELL, Desk, another_worker, open_desk
 from kit.telegram_city import PHONE, eventually
 from signalfleet.adapters.telegram.session import load_session
+from signalfleet.app.connect_telegram import ENDING_FIELD
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.chat_source import ChatSink
 from signalfleet.ports.errors import RefusedError, SignInRequiredError, TemporaryError
@@ -289,7 +291,8 @@ async def test_signing_out_ends_the_session_first_and_then_deletes_it(
     await sign_out(desk, user)
     assert live_keys(desk.world, ann) == 0
     assert await desk.session(user) is None
-    assert not (await desk.store.user(user).bot.status()).wish_on
+    # What is open at the broker stays managed: only Telegram ends.
+    assert (await desk.store.user(user).bot.status()).wish_on
 
 
 async def test_a_session_stays_stored_until_telegram_was_told(
@@ -299,9 +302,10 @@ async def test_a_session_stays_stored_until_telegram_was_told(
     desk.world.faults.error("auth.logOut", 500, "INTERNAL", times=2)
     with pytest.raises(TemporaryError, match="Devices"):
         await sign_out(desk, user)
-    assert await desk.session(user) is not None
+    assert await desk.session(user) is None  # No bot may use it any more.
+    assert await desk.credentials.get(user, ENDING_FIELD) is not None
     await sign_out(desk, user)
-    assert await desk.session(user) is None
+    assert await desk.credentials.get(user, ENDING_FIELD) is None
     assert live_keys(desk.world, ann) == 0
 
 
@@ -455,6 +459,107 @@ async def test_a_running_bot_lists_over_its_own_connection(
     assert not [one for one in desk.world.violations if "socket" in str(one)]
 
 
+async def test_a_chat_is_joined_by_one_click_and_no_second_one(
+    desk: Desk, ann: SimUser, world: World
+) -> None:
+    user = await a_user(desk)
+    world.channel("Public", username="public_one")
+    hidden = world.channel("Hidden", kind="supergroup")
+    closed = world.channel("Closed", kind="supergroup")
+    for link, title in (
+        ("@public_one", "Public"),
+        (f"t.me/+{world.invite(hidden)}", "Hidden"),
+    ):
+        found = await ask_login(desk, user, "find", link=link)
+        joined = (await ask_login(desk, user, "join", click=found["click"]))["chat"]
+        assert isinstance(joined, dict)
+        assert (joined["title"], joined["join"]) == (title, "joined")
+        with pytest.raises(RefusedError, match="look the link up again"):
+            await ask_login(desk, user, "join", click=found["click"])
+    link = f"t.me/+{world.invite(closed, needs_approval=True)}"
+    found = await ask_login(desk, user, "find", link=link)
+    with pytest.raises(RefusedError, match="has to let you in"):
+        await ask_login(desk, user, "join", click=found["click"])
+    listed = (await ask_login(desk, user, "chats"))["chats"]
+    assert isinstance(listed, list)
+    assert {row["title"] for row in listed} == {"Public", "Hidden"}
+
+
+async def test_nobody_joins_by_a_click_of_somebody_else_or_too_often(
+    desk: Desk, ann: SimUser, world: World
+) -> None:
+    world.user(CARA, "Cara")
+    user, other = await a_user(desk), await a_user(desk, CARA)
+    world.channel("Public", username="public_one")
+    found = await ask_login(desk, user, "find", link="@public_one")
+    for click in (found["click"], "", "x"):
+        with pytest.raises(RefusedError, match="look the link up again"):
+            await ask_login(desk, other, "join", click=click)
+    for number in range(4):
+        name = f"public_of_{number}"
+        world.channel(name, username=name)
+        click = (await ask_login(desk, user, "find", link=name))["click"]
+        if number < 3:
+            await ask_login(desk, user, "join", click=click)
+            continue
+        with pytest.raises(TemporaryError, match="joined several chats"):
+            await ask_login(desk, user, "join", click=click)
+    assert "joinChannel" not in str(world.violations)
+
+
+async def test_a_plan_reads_so_many_channels_and_others_can_always_be_left_out(
+    desk: Desk, chats: dict[str, int]
+) -> None:
+    user = await a_user(desk)
+    every = list(chats.values())
+    with pytest.raises(RefusedError, match="reads 2 channels at once, and this would be 3"):
+        await ask_login(desk, user, "choose", chosen=every, shown=every, mode="paper")
+    assert await desk.store.user(user).channels.list() == ()
+    told = await ask_login(desk, user, "choose", chosen=every[:2], shown=every, mode="paper")
+    assert told["chosen"] == 2
+    await ask_login(desk, user, "choose", chosen=every[1:], shown=every, mode="paper")
+    assert (await ask_login(desk, user, "chats"))["most"] == 2
+
+
+async def test_a_new_sign_in_renews_how_the_chosen_chats_are_addressed(
+    desk: Desk, chats: dict[str, int]
+) -> None:
+    user = await a_user(desk)
+    gold = chats["Gold signals"]
+    await ask_login(desk, user, "choose", chosen=[gold], shown=[gold], mode="paper")
+    channels = desk.store.user(user).channels
+    (chosen,) = await channels.list()
+    await sign_out(desk, user)
+    await channels.put(replace(chosen, access_hash=chosen.access_hash ^ 1))
+    done = await desk.page(user).scanned_by(PHONE)
+    assert done["step"] == "done", done
+    (renewed,) = await channels.list()
+    assert renewed.access_hash == chosen.access_hash
+    assert renewed.mode is CopyMode.PAPER
+
+
+async def test_another_process_is_asked_when_its_bot_has_the_connection(
+    desk: Desk, chats: dict[str, int], tmp_path: Path
+) -> None:
+    user = await a_user(desk)
+    session = await desk.session(user)
+    assert session is not None
+    key = load_session(session).key
+    source = desk.use.watched(user, desk.kit.source(session))
+    async with asyncio.TaskGroup() as tasks:
+        reading = tasks.create_task(source.run(_Deaf()))
+        await eventually(lambda: source.health().state.value == "live")
+        async with another_worker(desk) as other:
+            question = {"op": "chats", "user": user}
+            assert (await other.answer(question))["of"] == 3
+            assert desk.world.sockets(key) == 1
+            await other.answer({"op": "sign_out", "user": user})
+            await reading
+    assert await desk.session(user) is None
+    assert desk.world.sockets(key) == 0
+    assert not [one for one in desk.world.violations if "socket" in str(one)]
+
+
 class _Deaf(ChatSink):
     """A sink that keeps nothing."""
 
@@ -465,3 +570,35 @@ class _Deaf(ChatSink):
     async def link_changed(self, health: object) -> None: ...
 
     async def chat_noticed(self, notice: object) -> None: ...
+
+
+async def test_the_topics_of_a_forum_are_listed_and_chosen(
+    desk: Desk, ann: SimUser, world: World
+) -> None:
+    user = await a_user(desk)
+    forum = world.channel("Forum", kind="supergroup", forum=True)
+    forum.join(ann)
+    forum.topics |= {5: "Gold", 9: "Chat"}
+    chat = forum.chat_id
+    (row,) = await listed_chats(desk, user)
+    assert row["is_forum"] is True
+    with pytest.raises(RefusedError, match="choose the chat itself first"):
+        await ask_login(desk, user, "choose_topics", chat=chat, topics=[5])
+    await ask_login(desk, user, "choose", chosen=[chat], shown=[chat], mode="paper")
+    await ask_login(desk, user, "choose_topics", chat=chat, topics=[5, "x"])
+    told = await ask_login(desk, user, "topics", chat=chat)
+    assert told["title"] == "Forum"
+    assert told["topics"] == [
+        {"topic": 9, "title": "Chat", "read": False},
+        {"topic": 5, "title": "Gold", "read": True},
+        {"topic": 1, "title": "General", "read": False},
+    ]
+    for op in ("topics", "choose_topics"):
+        with pytest.raises(RefusedError, match="not among yours"):
+            await ask_login(desk, user, op, chat=-1, topics=[1])
+
+
+async def listed_chats(desk: Desk, user: UserId) -> list[dict[str, object]]:
+    rows = (await ask_login(desk, user, "chats"))["chats"]
+    assert isinstance(rows, list)
+    return rows

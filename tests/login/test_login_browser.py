@@ -159,6 +159,29 @@ async def test_a_person_disconnects_and_connects_again(
     assert load_session(session).telegram_user_id == ann.user_id
 
 
+async def test_a_person_joins_a_channel_by_its_link(
+    desk: Desk, world: World, ann: SimUser, gold: SimChannel
+) -> None:
+    silver = world.channel("Silver signals", username="silversig")
+    async with a_browser(desk, width=390) as (watched, url):
+        page = watched.page
+        await begin(watched, url)
+        await page.get_by_role("button", name="Show a QR code").click()
+        world.scan(await page.locator("#qr-address").get_attribute("href") or "", ann)
+        await page.wait_for_url("**/connect/telegram/channels")
+        await page.get_by_text("A channel that you are not in yet").click()
+        await page.get_by_label("Link or @name").fill("t.me/silversig")
+        await page.get_by_role("button", name="Look up").click()
+        await expect(page.get_by_text("Silver signals")).to_be_visible()
+        assert ann.user_id not in silver.members
+        await looked_at(watched, "looked-up")
+        await page.get_by_role("button", name="Join").click()
+        await expect(page.get_by_text("Joined.")).to_be_visible()
+        await expect(page.get_by_label("Silver signals")).to_be_visible()
+        assert watched.complaints == []
+    assert ann.user_id in silver.members
+
+
 async def test_a_refusal_is_told_and_can_be_started_over(desk: Desk, world: World) -> None:
     robot = world.user("+1 555 0166", "Robot", bot=True)
     async with a_browser(desk) as (watched, url):

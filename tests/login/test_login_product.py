@@ -135,7 +135,10 @@ async def test_a_session_lives_dies_and_ends_for_its_user_alone(
     await telegram.logout(settings, user=users["Ann"], dialog=talk)
     assert ann.sessions == []
     assert len(bob.sessions) == 1
-    await soon(lambda: _is(state("Ann"), BotState.OFF))
+    # Her bot reads nothing any more, but her accounts are looked after.
+    await soon(lambda: _is(state("Ann"), BotState.SIGN_IN_NEEDED))
+    assert (await stores["Ann"].bot.status()).reason == "signed_out"
+    assert (await stores["Ann"].bot.status()).wish_on
     assert await state("Bob") is BotState.RUNNING
     assert product.credentials is not None
     assert await product.credentials.get(users["Ann"], SESSION_FIELD) is None

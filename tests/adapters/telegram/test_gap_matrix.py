@@ -1,8 +1,8 @@
 """Whatever cut the stream, whatever happened meanwhile: it is stored once, in its right form.
 
-Times are a hundredth of the product's: a sweep each 0.9 s instead of 90, a ping each 0.2 s instead
-of 20. What the product has 130 s for, whatever happened, must be right after 1.3 s and what a busy
-machine needs for the work itself.
+Times are a three-hundredth of the product's: a sweep each 0.3 s instead of 90, a ping each 0.1 s
+instead of 30. What the product has 130 s for, whatever happened, must be right after 0.45 s and
+what a busy machine needs for the work itself.
 """
 
 import asyncio
@@ -24,8 +24,15 @@ from signalfleet_sim.telegram import SimChannel, SimUser, TelegramServer, World
 
 pytestmark = pytest.mark.loopback
 
-SCALED = replace(QUICK, sweep_every=timedelta(seconds=0.9), follow_up_wait_s=0.3)
-LIMIT_S = 1.3
+SCALED = replace(
+    QUICK,
+    ping_every=timedelta(seconds=0.1),
+    ping_limit_s=0.25,
+    sweep_every=timedelta(seconds=0.3),
+    sweep_settle=timedelta(seconds=0.02),
+    follow_up_wait_s=0.3,
+)
+LIMIT_S = 0.45
 WORK_S = 4.0
 """For 500 messages through a real connection, on two cores that other tests share."""
 MANY = 600
@@ -145,7 +152,7 @@ async def an_orderly_close(stage: Stage, happen: Happen) -> None:
 
 async def a_short_black_hole(stage: Stage, happen: Happen) -> None:
     async with stage.reading():
-        stage.world.faults.blackhole(None, 0.3)
+        stage.world.faults.blackhole(None, 0.2)
         happen(stage)
         await stage.until_right()
 

@@ -89,21 +89,6 @@ async def test_who_is_not_allowed_to_connect_waits_without_an_end() -> None:
     assert connecting.done()
 
 
-async def test_a_disarmed_installation_lets_nobody_connect() -> None:
-    clock = HandClock()
-    gate = ConnectGate(clock)
-    gate.allow(allowed=False)
-    turns = [SessionTurn(gate, clock, Highest(), CountingMetrics()) for _ in range(3)]
-    async with asyncio.TaskGroup() as tasks:
-        connecting = [tasks.create_task(turn.turn()) for turn in turns]
-        for _ in range(20):
-            await asyncio.sleep(0)
-        assert not any(task.done() for task in connecting)
-        connecting[0].cancel()
-        gate.allow(allowed=True)
-    assert [task.cancelled() for task in connecting] == [True, False, False]
-
-
 async def test_users_with_open_trades_connect_first() -> None:
     clock = HandClock()
     gate = ConnectGate(clock, connects_per_s=5)
@@ -115,14 +100,15 @@ async def test_users_with_open_trades_connect_first() -> None:
         await turn.turn()
         came.append(number)
 
-    gate.allow(allowed=False)
     async with asyncio.TaskGroup() as tasks:
         for number in range(30):
             tasks.create_task(connect(number))
-        await asyncio.sleep(0)
-        gate.allow(allowed=True)
-    assert came[:3] == [9, 19, 29]
-    assert came[3:] == [number for number in range(30) if number % 10 != 9]
+    first = [number for number in came if number % 10 == 9]
+    assert first == [9, 19, 29]
+    # Only who was called before they came is before them.
+    assert came.index(29) <= 5
+    rest = [number for number in came if number % 10 != 9]
+    assert rest == sorted(rest)
 
 
 async def test_two_processes_of_a_machine_share_its_pace(tmp_path: Path) -> None:

@@ -1,28 +1,14 @@
 """Of all requests that the library knows, exactly the listed ones may leave, per role."""
 
 import inspect
-from types import ModuleType
 
 import pytest
 from telethon import TelegramClient
 from telethon.network import MTProtoSender
-from telethon.tl import TLRequest, functions
+from telethon.tl import functions
 
+from kit.telegram_requests import ALL, WRAPPERS
 from signalfleet.adapters.telegram.guard import ALLOWED, Role, forbidden
-
-
-def requests_in(module: ModuleType) -> set[type]:
-    found: set[type] = set()
-    for value in vars(module).values():
-        if isinstance(value, ModuleType) and value.__name__.startswith(functions.__name__):
-            found |= requests_in(value)
-        elif isinstance(value, type) and issubclass(value, TLRequest) and value is not TLRequest:
-            found.add(value)
-    return found
-
-
-ALL = requests_in(functions)
-WRAPPERS = {kind for kind in ALL if "query" in inspect.signature(kind.__init__).parameters}  # type: ignore[misc]
 
 READER = """help.GetConfig users.GetUsers updates.GetState updates.GetDifference
     updates.GetChannelDifference messages.GetPeerDialogs messages.GetHistory messages.GetMessages
@@ -81,6 +67,18 @@ def test_a_wrapper_hides_nothing(role: Role) -> None:
         assert forbidden(role, once) == refused
         assert forbidden(role, twice) == refused
         assert forbidden(role, [good, twice]) == refused
+
+
+def test_one_press_lets_that_one_join_out_and_nothing_else() -> None:
+    pressed = functions.messages.ImportChatInviteRequest("AbCdEfGh")
+    same = functions.messages.ImportChatInviteRequest("AbCdEfGh")
+    assert forbidden(Role.PICKER, pressed, clicked=pressed) == []
+    assert forbidden(Role.PICKER, same, clicked=pressed) == ["ImportChatInviteRequest"]
+    assert forbidden(Role.PICKER, [pressed, same], clicked=pressed) == ["ImportChatInviteRequest"]
+    for role in (Role.READER, Role.LOGIN):
+        assert forbidden(role, pressed, clicked=pressed) == ["ImportChatInviteRequest"]
+    sending = functions.messages.ReadHistoryRequest(peer="x", max_id=0)
+    assert forbidden(Role.PICKER, sending, clicked=sending) == ["ReadHistoryRequest"]
 
 
 def test_what_is_no_request_does_not_pass() -> None:

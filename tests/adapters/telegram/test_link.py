@@ -321,3 +321,34 @@ async def test_twenty_readers_share_one_process(
         await eventually(lambda: all(inbox.posted() == ["to all"] for inbox in inboxes))
         for source in sources:
             await source.aclose()
+
+
+async def test_an_account_that_moved_to_another_data_centre_needs_a_new_sign_in(
+    settings: TelegramSettings, session: Secret, world: World, ann: SimUser
+) -> None:
+    world.faults.error("updates.getState", 303, "USER_MIGRATE_4")
+    metrics = CountingMetrics()
+    with pytest.raises(SignInRequiredError, match="another data centre"):
+        await source_for(settings, session, metrics).run(Inbox())
+    # The key is neither thrown away nor used elsewhere: only its owner decides on it.
+    assert sockets(world, session) == 0
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("text", ["NETWORK_MIGRATE_4", "FILE_MIGRATE_4", "STATS_MIGRATE_4"])
+async def test_other_words_of_moving_only_postpone_what_was_asked(
+    settings: TelegramSettings,
+    session: Secret,
+    world: World,
+    ann: SimUser,
+    gold: SimChannel,
+    text: str,
+) -> None:
+    async with reading(settings, session, [watched(gold, ann, world)]) as now:
+        await now.until_live()
+        world.faults.error("messages.getPeerDialogs", 303, text, times=2)
+        with world.faults.lost_updates(gold):
+            gold.post("missed")
+        world.faults.cut()
+        await eventually(lambda: now.inbox.posted() == ["missed"])
+    assert world.violations == []

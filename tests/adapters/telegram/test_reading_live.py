@@ -1,5 +1,7 @@
 """Posts, edits, replies and deletions reach the sink as they happen, each once."""
 
+from dataclasses import replace
+
 import pytest
 
 from kit.telegram_city import eventually
@@ -78,3 +80,30 @@ async def test_a_restart_from_the_stored_marks_finds_what_was_missed(
     assert inbox.posted(Origin.REPAIR) == ["missed"]
     assert inbox.edited() == ["edited"]
     assert inbox.deleted == [(gold.chat_id, gone)]
+
+
+async def test_of_a_forum_only_the_chosen_topics_are_read(
+    settings: TelegramSettings, session: Secret, world: World, ann: SimUser
+) -> None:
+    forum = world.channel("Forum", kind="supergroup", forum=True)
+    forum.join(ann)
+    gold, chatter = forum.topic("Gold"), forum.topic("Chatter")
+    chat = replace(watched(forum, ann, world), topics=(gold, 1))
+    async with reading(settings, session, [chat]) as now:
+        await now.until_live()
+        other = forum.post("chatter", topic=chatter)
+        forum.post("BUY GOLD", topic=gold)
+        forum.post("general")
+        await eventually(lambda: now.inbox.posted() == ["BUY GOLD", "general"])
+        forum.edit(other, "edited chatter")
+        forum.post("SELL GOLD", topic=gold)
+        await eventually(lambda: "SELL GOLD" in now.inbox.posted())
+        with world.faults.lost_updates(forum):
+            forum.post("missed chatter", topic=chatter)
+            forum.post("missed gold", topic=gold)
+        world.faults.cut()
+        await eventually(lambda: "missed gold" in now.inbox.posted())
+    assert now.inbox.posted() == ["BUY GOLD", "general", "SELL GOLD", "missed gold"]
+    assert now.inbox.edited() == []
+    assert now.inbox.checkpoints[forum.chat_id] == forum.order[-1]
+    assert world.violations == []

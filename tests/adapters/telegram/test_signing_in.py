@@ -1,12 +1,21 @@
 """Signing in by phone code, and what a person is told when it does not work."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from kit.telegram_city import PHONE, eventually
-from kit.telegram_reader import CountingMetrics, reading, session_for, watched
+from kit.telegram_reader import (
+    QUICK,
+    CountingMetrics,
+    reading,
+    session_for,
+    settings_for,
+    watched,
+)
 from kit.wall_clock import WallClock
 from signalfleet.adapters.telegram.directory import TelethonChatDirectory
 from signalfleet.adapters.telegram.gate import ConnectGate
@@ -21,18 +30,21 @@ from signalfleet_sim.telegram import SimChannel, SimUser, TelegramServer, World
 pytestmark = pytest.mark.loopback
 
 
-@pytest.fixture
-async def sign_in(settings: TelegramSettings) -> AsyncIterator[TelethonSignIn]:
+def a_sign_in(settings: TelegramSettings) -> TelethonSignIn:
     clock = WallClock()
-    attempt = TelethonSignIn(
+    return TelethonSignIn(
         settings,
         clock=clock,
         chance=Random(1),
         metrics=CountingMetrics(),
         gate=ConnectGate(clock),
     )
-    yield attempt
-    await attempt.aclose()
+
+
+@pytest.fixture
+async def sign_in(settings: TelegramSettings) -> AsyncIterator[TelethonSignIn]:
+    async with aclosing(a_sign_in(settings)) as attempt:
+        yield attempt
 
 
 async def test_a_code_gives_a_session_that_reads(
@@ -114,12 +126,12 @@ async def test_a_code_without_a_request_is_refused(sign_in: TelethonSignIn) -> N
         await sign_in.enter_code(Secret("12345"))
 
 
-async def test_no_server_is_a_temporary_error(
-    sign_in: TelethonSignIn, server: TelegramServer
-) -> None:
+async def test_no_server_is_a_temporary_error(server: TelegramServer) -> None:
+    hurried = a_sign_in(settings_for(server, replace(QUICK, start_limit_s=0.3)))
     await server.aclose()
-    with pytest.raises(TemporaryError):
-        await sign_in.send_code(Secret(PHONE))
+    async with aclosing(hurried):
+        with pytest.raises(TemporaryError):
+            await hurried.send_code(Secret(PHONE))
 
 
 def signed(answer: object) -> SignedIn:

@@ -296,8 +296,7 @@ async def test_an_attempt_that_was_closed_asks_nothing_more(
         await sign_in.send_code(Secret(PHONE))
 
 
-@pytest.fixture
-def sessions(settings: TelegramSettings) -> TelethonSessions:
+def sessions_over(settings: TelegramSettings) -> TelethonSessions:
     clock = WallClock()
     return TelethonSessions(
         settings,
@@ -306,6 +305,11 @@ def sessions(settings: TelegramSettings) -> TelethonSessions:
         metrics=CountingMetrics(),
         gate=ConnectGate(clock),
     )
+
+
+@pytest.fixture
+def sessions(settings: TelegramSettings) -> TelethonSessions:
+    return sessions_over(settings)
 
 
 async def test_signing_out_ends_the_session_at_telegram(
@@ -328,8 +332,9 @@ async def test_signing_out_what_has_ended_already_is_no_error(
 
 
 async def test_signing_out_without_a_network_says_try_again(
-    sessions: TelethonSessions, session: Secret, server: TelegramServer
+    settings: TelegramSettings, session: Secret, server: TelegramServer
 ) -> None:
+    hurried = sessions_over(replace(settings, pace=replace(QUICK, start_limit_s=0.3)))
     await server.aclose()
     with pytest.raises(TemporaryError):
-        await sessions.log_out(session)
+        await hurried.log_out(session)

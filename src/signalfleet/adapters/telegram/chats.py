@@ -17,7 +17,13 @@ from signalfleet.adapters.telegram.limits import (
     TRACKED_FOR,
     TRACKED_MAX,
 )
-from signalfleet.adapters.telegram.mapping import Change, ChangeKind, is_channel, message_of
+from signalfleet.adapters.telegram.mapping import (
+    GENERAL_TOPIC,
+    Change,
+    ChangeKind,
+    is_channel,
+    message_of,
+)
 from signalfleet.domain.ids import ChannelId, MessageId
 from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.ports.chat_source import WatchedChat
@@ -92,8 +98,14 @@ class ChatState:
         return self.checkpoint == 0
 
     def message_of(self, raw: Any) -> ChannelMessage | None:
-        """Map one of this chat's messages; None for what is no message of anybody."""
-        return message_of(raw, self.chat, is_forum=self.is_forum)
+        """Map one of this chat's messages; None for what is no message of anybody, or not read."""
+        message = message_of(raw, self.chat, is_forum=self.is_forum)
+        return message if message is None or self.is_read(message) else None
+
+    def is_read(self, message: ChannelMessage) -> bool:
+        """Tell whether the user reads the topic that a message stands in."""
+        topics = self.watched.topics
+        return not topics or (message.topic or GENERAL_TOPIC) in topics
 
     def doubt(self, reason: str) -> None:
         """Something may be missing: the chat is compared with Telegram again."""

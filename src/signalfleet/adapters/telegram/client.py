@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import structlog
+from rsa import PublicKey
 from telethon import TelegramClient, functions
 from telethon.crypto import rsa
 from telethon.errors import FloodWaitError
@@ -53,12 +54,22 @@ def _library_logger() -> logging.Logger:
     return logger
 
 
+def public_key_of(pem: str) -> str:
+    """Return an RSA public key in the form that the library reads; ValueError if it is none."""
+    text = pem.strip().encode("ascii")
+    if b"BEGIN PUBLIC KEY" in text:
+        key = PublicKey.load_pkcs1_openssl_pem(text)
+    else:
+        key = PublicKey.load_pkcs1(text)
+    return str(key.save_pkcs1().decode("ascii"))
+
+
 def trust_server(settings: TelegramSettings) -> None:
     """Make the library trust the own server's key, and no longer Telegram's."""
     if settings.server is None:
         return
     rsa._server_keys.clear()  # noqa: SLF001
-    rsa.add_key(settings.server.public_key_pem, old=False)
+    rsa.add_key(public_key_of(settings.server.public_key_pem), old=False)
 
 
 class GuardedClient(TelegramClient):
@@ -81,6 +92,8 @@ class GuardedClient(TelegramClient):
             settings.api_id,
             settings.api_hash.reveal(),
             connection=gated(link),
+            # The library leaves an address of the other kind for one of Telegram's own.
+            use_ipv6=":" in (session.server_address or ""),
             connection_retries=None,
             retry_delay=1,
             auto_reconnect=True,
@@ -103,6 +116,7 @@ class GuardedClient(TelegramClient):
         self.role = role
         self.tap: Tap | None = None
         self.brake: Brake | None = None
+        self.clicked: Any = None
         self._metrics = metrics
         self._guard_sender()
 
@@ -145,7 +159,7 @@ class GuardedClient(TelegramClient):
         return answer
 
     def _refuse_foreign(self, request: Any) -> None:
-        refused = forbidden(self.role, request)
+        refused = forbidden(self.role, request, clicked=self.clicked)
         if refused:
             self._metrics.count(FORBIDDEN_REQUESTS)
             log.error("telegram_request_forbidden", role=self.role, requests=refused)

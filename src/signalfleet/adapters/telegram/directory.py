@@ -14,7 +14,7 @@ from signalfleet.adapters.telegram.mapping import chat_of_peer, may_be_read
 from signalfleet.adapters.telegram.sessions import short_connection
 from signalfleet.adapters.telegram.settings import TelegramSettings
 from signalfleet.domain.ids import ChannelId, MessageId
-from signalfleet.ports.chat_source import ChatListing, ChatPost
+from signalfleet.ports.chat_source import ChatListing, ChatPost, ChatTopic
 from signalfleet.ports.clock import Chance, Clock
 from signalfleet.ports.errors import RefusedError, TemporaryError
 from signalfleet.ports.metrics import Metrics
@@ -33,6 +33,20 @@ _NOT_FOUND: Final = (
     errors.InviteHashExpiredError,
     errors.InviteHashEmptyError,
 )
+_ASKED: Final = (
+    "you asked to join; somebody has to let you in. Choose the chat here when you are in it"
+)
+_FULL: Final = "your account is in too many channels; leave one in Telegram first"
+_NOT_JOINED: Final[dict[type[BaseException], str]] = {
+    errors.UserAlreadyParticipantError: "",
+    errors.InviteRequestSentError: _ASKED,
+    errors.ChannelsTooMuchError: _FULL,
+    errors.UserChannelsTooMuchError: _FULL,
+    errors.UsersTooMuchError: "this chat is full",
+    errors.InviteHashExpiredError: "this invitation has expired",
+    errors.ChannelPrivateError: "you were removed from this chat, so you cannot join it again",
+}
+"""What Telegram says to a join; nothing to say means that it is as good as done."""
 
 
 def listing_of(entity: Any, newest: Any = None) -> ChatListing | None:
@@ -60,6 +74,7 @@ def _listing(entity: Any, newest: Any = None) -> ChatListing | None:
             getattr(entity, "photo", None), (types.ChatPhoto, types.UserProfilePhoto)
         ),
         join="open" if getattr(entity, "left", False) else "joined",
+        is_forum=bool(getattr(entity, "forum", False)),
         last_post=_text_of(newest)[:POST_CHARS],
         last_post_at=None if newest is None else getattr(newest, "date", None),
     )
@@ -174,6 +189,59 @@ async def _by_invitation(ask: Ask, invite: str) -> ChatListing:
     return listing
 
 
+async def join_chat(ask: Ask, ask_by_click: Ask, link: str) -> ChatListing:
+    """Join what the link leads to, and return it as it is then.
+
+    RefusedError in words for the user; where somebody must let the user in, that was asked for.
+    """
+    found = await find_chat(ask, link)
+    if found.join == "joined":
+        return found
+    match = _LINK.fullmatch(link.strip())
+    invite = match["invite"] if match is not None else None
+    request: Any
+    if invite:
+        request = functions.messages.ImportChatInviteRequest(invite)
+    else:
+        number, _ = utils.resolve_id(found.chat)
+        request = functions.channels.JoinChannelRequest(
+            types.InputChannel(number, found.access_hash)
+        )
+    try:
+        await ask_by_click(request)
+    except (TemporaryError, RefusedError) as error:
+        cause = error.__cause__
+        words = None if cause is None else _NOT_JOINED.get(type(cause))
+        if words is None:
+            raise
+        if words:
+            raise RefusedError(words) from None
+    joined = await find_chat(ask, link)
+    if joined.join != "joined" or not joined.access_hash:
+        raise RefusedError(_ASKED)
+    return joined
+
+
+async def forum_topics(ask: Ask, chat: ChatListing) -> Sequence[ChatTopic]:
+    """Read the newest topics of a forum."""
+    if not chat.is_forum:
+        return ()
+    answer = await ask(
+        functions.messages.GetForumTopicsRequest(
+            peer=_input_peer(chat),
+            offset_date=None,
+            offset_id=0,
+            offset_topic=0,
+            limit=PAGE,
+        )
+    )
+    return [
+        ChatTopic(topic=one.id, title=str(one.title))
+        for one in answer.topics
+        if isinstance(one, types.ForumTopic)
+    ]
+
+
 async def latest_posts(ask: Ask, chat: ChatListing, limit: int) -> Sequence[ChatPost]:
     """Read the newest posts with a text, newest first."""
     answer = await ask(
@@ -238,6 +306,14 @@ class TelethonChatDirectory:
     async def find(self, link: str) -> ChatListing:
         async with self._open() as asker:
             return await find_chat(asker.ask, link)
+
+    async def topics(self, chat: ChatListing) -> Sequence[ChatTopic]:
+        async with self._open() as asker:
+            return await forum_topics(asker.ask, chat)
+
+    async def join(self, link: str) -> ChatListing:
+        async with self._open() as asker:
+            return await join_chat(asker.ask, asker.ask_by_click, link)
 
     async def latest(self, chat: ChatListing, limit: int = 3) -> Sequence[ChatPost]:
         async with self._open() as asker:

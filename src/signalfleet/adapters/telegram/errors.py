@@ -51,6 +51,9 @@ CHAT_GONE: Final[frozenset[type[BaseException]]] = frozenset(
         errors.ChannelInvalidError,
         errors.ChatIdInvalidError,
         errors.PeerIdInvalidError,
+        errors.ChannelPublicGroupNaError,
+        errors.ChatForbiddenError,
+        errors.UserBannedInChannelError,
     }
 )
 

@@ -88,6 +88,8 @@ class LiveFeed:
         change = change_of(update, is_forum=state is not None and state.is_forum)
         if change is None:
             return
+        if state is not None and change.message is not None and not state.is_read(change.message):
+            change = replace(change, kind=ChangeKind.MARK, message=None)
         try:
             self._queue.put_nowait(change)
         except asyncio.QueueFull:

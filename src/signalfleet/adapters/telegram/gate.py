@@ -46,10 +46,7 @@ class _Waiter:
 
 
 class ConnectGate:
-    """The pace of all connects of a process; one object, given to every source.
-
-    Closed while the installation may not connect at all; who comes then waits.
-    """
+    """The pace of all connects of a process; one object, given to every source."""
 
     def __init__(
         self,
@@ -65,20 +62,11 @@ class ConnectGate:
         self._waiting: list[_Waiter] = []
         self._numbers = itertools.count()
         self._sleeper: _Waiter | None = None
-        self._open = asyncio.Event()
-        self._open.set()
         self.egress = Egress()
 
     def keep_pace(self, connects_per_s: float) -> None:
         """Go on at another pace."""
         self._gap = 1 / connects_per_s
-
-    def allow(self, *, allowed: bool) -> None:
-        """Let nobody connect any more, or everybody again."""
-        if allowed:
-            self._open.set()
-        else:
-            self._open.clear()
 
     async def turn(self, *, is_urgent: bool = False) -> None:
         """Return when the caller's connect is due."""
@@ -113,13 +101,12 @@ class ConnectGate:
 
     async def _until_due(self) -> float:
         while True:
-            await self._open.wait()
             now = self._clock.monotonic()
             due = max(self._next, now - BURST_S, self.egress.next_try(now))
             await self._sleep_until(due)
             # A pause may have begun or ended while this one slept.
             now = self._clock.monotonic()
-            if self._open.is_set() and self.egress.next_try(now) <= now:
+            if self.egress.next_try(now) <= now:
                 self.egress.note_try(now)
                 return due
 

@@ -65,6 +65,11 @@ ALLOWED: Final[dict[Role, frozenset[type]]] = {
     ),
 }
 
+BY_CLICK: Final[frozenset[type]] = frozenset(
+    {functions.channels.JoinChannelRequest, functions.messages.ImportChatInviteRequest}
+)
+"""The only requests that change anything: one press of the account's owner lets one of them out."""
+
 _WRAPPERS: Final[frozenset[type]] = frozenset(
     value
     for name, value in vars(functions).items()
@@ -87,7 +92,17 @@ def each_request(request: Any) -> Iterable[Any]:
     return tuple(wanted(one) for one in many)
 
 
-def forbidden(role: Role, request: Any) -> list[str]:
-    """Return the names of the requests that are not on the role's list."""
-    single = each_request(request)
-    return [type(one).__name__ for one in single if type(one) not in ALLOWED[role]]
+def forbidden(role: Role, request: Any, *, clicked: Any = None) -> list[str]:
+    """Return the names of the requests that are not on the role's list.
+
+    `clicked` is the one joining request that its user has just pressed a button for.
+    """
+    return [
+        type(one).__name__
+        for one in each_request(request)
+        if type(one) not in ALLOWED[role] and not _is_pressed(role, one, clicked)
+    ]
+
+
+def _is_pressed(role: Role, one: Any, clicked: Any) -> bool:
+    return role is Role.PICKER and one is clicked and type(one) in BY_CLICK

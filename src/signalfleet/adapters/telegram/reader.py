@@ -13,7 +13,14 @@ from telethon import events, functions
 from signalfleet.adapters.telegram.chats import ChatBook, spread
 from signalfleet.adapters.telegram.client import GuardedClient, within
 from signalfleet.adapters.telegram.connection import Link
-from signalfleet.adapters.telegram.directory import find_chat, latest_posts, list_dialogs
+from signalfleet.adapters.telegram.directory import (
+    find_chat,
+    forum_topics,
+    join_chat,
+    latest_posts,
+    list_dialogs,
+)
+from signalfleet.adapters.telegram.ends import ClosedError, first_of
 from signalfleet.adapters.telegram.errors import FloodError, KeyUnknownError, translated
 from signalfleet.adapters.telegram.feed import LiveFeed
 from signalfleet.adapters.telegram.fetch import Fetcher
@@ -37,6 +44,7 @@ from signalfleet.ports.chat_source import (
     ChatListing,
     ChatPost,
     ChatSink,
+    ChatTopic,
     LinkHealth,
     LinkState,
     WatchedChat,
@@ -54,10 +62,6 @@ from signalfleet.ports.secrets import Secret
 log = structlog.get_logger()
 
 RETRY_MAX_S = 30.0
-
-
-class _ClosedError(Exception):
-    """Ends the tasks of a source that was told to close."""
 
 
 class TelethonChatSource:
@@ -114,8 +118,8 @@ class TelethonChatSource:
                 tasks.create_task(self._health.tell(sink), name="telegram_health")
                 tasks.create_task(self._until_closing(), name="telegram_close")
         except BaseExceptionGroup as group:
-            error = _first(group)
-            if isinstance(error, _ClosedError):
+            error = first_of(group)
+            if isinstance(error, ClosedError):
                 return
             if isinstance(error, SignInRequiredError):
                 await self._end_signed_out(sink, error)
@@ -167,6 +171,14 @@ class TelethonChatSource:
     async def find(self, link: str) -> ChatListing:
         with self._as_picker():
             return await find_chat(self._asker.ask, link)
+
+    async def topics(self, chat: ChatListing) -> Sequence[ChatTopic]:
+        with self._as_picker():
+            return await forum_topics(self._asker.ask, chat)
+
+    async def join(self, link: str) -> ChatListing:
+        with self._as_picker():
+            return await join_chat(self._asker.ask, self._asker.ask_by_click, link)
 
     async def latest(self, chat: ChatListing, limit: int = 3) -> Sequence[ChatPost]:
         with self._as_picker():
@@ -226,7 +238,7 @@ class TelethonChatSource:
                 tasks.create_task(self._sweep(), name="telegram_sweep")
                 tasks.create_task(self._doubt_silence(), name="telegram_silence")
         except BaseExceptionGroup as group:
-            raise _first(group) from None
+            raise first_of(group) from None
 
     async def _until_ended(self, client: GuardedClient) -> None:
         try:
@@ -368,23 +380,4 @@ class TelethonChatSource:
 
     async def _until_closing(self) -> NoReturn:
         await self._closing.wait()
-        raise _ClosedError
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error that says most: a lost sign-in before a lost connection."""
-    errors: list[BaseException] = []
-    queue: list[BaseException] = [group]
-    while queue:
-        error = queue.pop()
-        if isinstance(error, BaseExceptionGroup):
-            queue.extend(error.exceptions)
-        else:
-            errors.append(error)
-    ranks = (_ClosedError, SignInRequiredError)
-    for rank in ranks:
-        for error in errors:
-            if isinstance(error, rank):
-                return error
-    outages = (TemporaryError,)
-    return next((e for e in errors if not isinstance(e, outages)), errors[0])
+        raise ClosedError

@@ -62,6 +62,17 @@ class Asker:
             self.note(known)
             raise known from None if known is error else error
 
+    async def ask_by_click(self, request: Any) -> Any:
+        """Send the one request that the account's owner has just pressed a button for."""
+        client = self.client
+        if client is None:
+            raise TemporaryError("there is no connection to Telegram")
+        client.clicked = request
+        try:
+            return await self.ask(request)
+        finally:
+            client.clicked = None
+
     async def _turn(self) -> None:
         now = self._clock.monotonic()
         due = max(self._due, now - self._pace.requests_burst / self._pace.requests_per_s)
