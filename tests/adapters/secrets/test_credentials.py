@@ -21,8 +21,8 @@ from signalfleet.adapters.secrets import (
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.errors import RefusedError
+from signalfleet.ports.sealed import Credentials, SealedSecret, WrappedKey
 from signalfleet.ports.secrets import CredentialStore, KeyService, Secret
-from signalfleet.ports.store import Credentials, SealedSecret, WrappedKey
 
 OTHER = UserId("u_nbswy3dpo5xxe3de")
 FIELD = "telegram_session"
@@ -214,7 +214,7 @@ async def test_a_rewrapped_key_needs_the_old_wrapping_key_no_more(keys: KeyServi
     wrapped = await keys.generate(ME, 1)
     rotated = FernetKeyService(Secret(f"{NEW_KEY},{OLD_KEY}"))
     rewrapped = await rotated.rewrap(ME, wrapped)
-    assert rewrapped.kek_id == rotated.versions()[0] != wrapped.kek_id
+    assert rewrapped.kek_id == (await rotated.versions())[0] != wrapped.kek_id
     alone = FernetKeyService(Secret(NEW_KEY))
     assert await alone.unwrap(ME, rewrapped) == await keys.unwrap(ME, wrapped)
     with pytest.raises(RefusedError, match="not configured"):
@@ -254,6 +254,6 @@ async def test_a_secret_that_is_no_text_is_refused_without_showing_it(
     assert CANARY not in "".join(traceback.format_exception(caught.value))
 
 
-def test_the_key_service_shows_ids_only(keys: KeyService) -> None:
+async def test_the_key_service_shows_ids_only(keys: KeyService) -> None:
     assert OLD_KEY not in repr(keys)
-    assert len(keys.versions()[0]) == 8
+    assert len((await keys.versions())[0]) == 8

@@ -23,7 +23,8 @@ from signalfleet.adapters.sql.sqlite import (
     open_reader,
     open_writer,
 )
-from signalfleet.adapters.sql.statements import POSTGRESQL, SQLITE, Statements
+from signalfleet.adapters.sql.statements import Statements
+from signalfleet.adapters.sql.texts import PostgresqlTexts, SqliteTexts, Statement
 from signalfleet.ports.errors import RefusedError, StoreUnavailableError
 
 
@@ -99,10 +100,12 @@ def test_the_tables_can_be_made_on_postgresql() -> None:
 
 def test_every_statement_has_a_text_for_both_dialects() -> None:
     texts = {
-        dialect.name: {
-            name: text for name, text in vars(Statements(dialect)).items() if isinstance(text, str)
+        name: {
+            one: text.text
+            for one, text in vars(Statements(made)).items()
+            if isinstance(text, Statement)
         }
-        for dialect in (SQLITE, POSTGRESQL)
+        for name, made in (("sqlite", SqliteTexts()), ("postgresql", PostgresqlTexts()))
     }
     assert texts["sqlite"].keys() == texts["postgresql"].keys()
     assert len(texts["sqlite"]) > 50
@@ -112,13 +115,10 @@ def test_every_statement_has_a_text_for_both_dialects() -> None:
 def test_every_statement_is_understood_by_sqlite(path: Path) -> None:
     connection = sqlite3.connect(path)
     try:
-        for text in vars(Statements(SQLITE)).values():
-            if isinstance(text, str):
-                names = {
-                    part.split()[0] for part in text.replace(":", " :").split() if part[0] == ":"
-                }
-                params = {name.strip(":,()"): None for name in names}
-                connection.execute(f"EXPLAIN {text}", params).fetchall()
+        for one in vars(Statements(SqliteTexts())).values():
+            if isinstance(one, Statement):
+                params = dict.fromkeys(one.names)
+                connection.execute(f"EXPLAIN {one.text}", params).fetchall()
     finally:
         connection.close()
 
@@ -140,7 +140,7 @@ def test_every_statement_is_understood_by_sqlite(path: Path) -> None:
     ],
 )
 def test_lists_are_read_by_an_index(path: Path, statement: str, index: str) -> None:
-    text = getattr(Statements(SQLITE), statement)
+    text = getattr(Statements(SqliteTexts()), statement).text
     names = ("user_id", "account_id", "trade_id", "signal_id", "chat_id", "cell", "slot")
     params = dict.fromkeys((*names, "wish_rev"), "x") | {"limit": 1}
     connection = sqlite3.connect(path)

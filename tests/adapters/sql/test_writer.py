@@ -13,14 +13,16 @@ import pytest
 from kit.store_rows import CELL, ME, NOW, World, a_batch, a_post, a_profile
 from signalfleet.adapters.sql import SqlStore
 from signalfleet.adapters.sql.readers import READERS, Readers
-from signalfleet.adapters.sql.session import Session, Undo
+from signalfleet.adapters.sql.session import Operation, Session, Undo
 from signalfleet.adapters.sql.sqlite import open_writer
-from signalfleet.adapters.sql.writer import BATCH, Operation, Writer
+from signalfleet.adapters.sql.sqlite_engine import SqliteEngine
+from signalfleet.adapters.sql.texts import Statement
+from signalfleet.adapters.sql.writer import BATCH, Writer
 from signalfleet.domain.trading.records import MessageKey
 from signalfleet.ports.errors import StoreUnavailableError
 from signalfleet.ports.store import Store
 
-INSERT = "INSERT INTO slot_fence VALUES ('c', :slot, 1, 'w')"
+INSERT = Statement("INSERT INTO slot_fence VALUES ('c', :slot, 1, 'w')")
 
 
 class Held:
@@ -30,7 +32,7 @@ class Held:
         self.begun = threading.Event()
         self.let_go = threading.Event()
 
-    def __call__(self, _session: Session) -> str:
+    async def __call__(self, _session: Session) -> str:
         self.begun.set()
         assert self.let_go.wait(30)
         return "held"
@@ -38,7 +40,7 @@ class Held:
 
 @pytest.fixture
 async def writer(path: Path) -> AsyncIterator[Writer]:
-    async with aclosing(Writer(open_writer(path))) as writer:
+    async with aclosing(Writer(SqliteEngine(open_writer(path)))) as writer:
         yield writer
 
 
@@ -68,12 +70,12 @@ async def queued(
 
 
 async def test_one_that_fails_takes_nothing_else_with_it(writer: Writer, path: Path) -> None:
-    def guilty(session: Session) -> None:
-        session.run(INSERT, {"slot": 100})
+    async def guilty(session: Session) -> None:
+        await session.run(INSERT, {"slot": 100})
         raise LookupError("guilty")
 
-    def undone(session: Session) -> str:
-        session.run(INSERT, {"slot": 101})
+    async def undone(session: Session) -> str:
+        await session.run(INSERT, {"slot": 101})
         raise Undo("answer")
 
     operations = [insert(1), guilty, insert(2), undone, insert(1), insert(3)]
@@ -85,8 +87,8 @@ async def test_one_that_fails_takes_nothing_else_with_it(writer: Writer, path: P
 
 
 async def test_when_the_transaction_breaks_the_others_run_again(writer: Writer, path: Path) -> None:
-    def breaking(session: Session) -> None:
-        session.run("ROLLBACK", {})
+    async def breaking(session: Session) -> None:
+        await session.run(Statement("ROLLBACK"), {})
         raise sqlite3.OperationalError("disk I/O error")
 
     tasks = await queued(writer, Held(), [insert(1), breaking, insert(2)])
@@ -143,7 +145,7 @@ async def test_what_was_cancelled_after_it_began_harms_nobody(writer: Writer, pa
 
 
 async def test_closing_finishes_what_was_queued(path: Path) -> None:
-    writer = Writer(open_writer(path))
+    writer = Writer(SqliteEngine(open_writer(path)))
     tasks = [asyncio.create_task(writer.run(insert(number))) for number in range(1000)]
     await asyncio.sleep(0)
     await writer.aclose()
@@ -170,8 +172,8 @@ async def test_a_file_locked_by_another_process_is_unavailable_soon(
 
 
 async def test_a_full_disk_is_unavailable_and_harms_nothing(world: World, store: SqlStore) -> None:
-    def limit(session: Session, pages: int) -> int:
-        row = session.row(f"PRAGMA max_page_count={pages}", {})
+    async def limit(session: Session, pages: int) -> int:
+        row = await session.row(Statement(f"PRAGMA max_page_count={pages}"), {})
         assert row is not None
         return int(row["max_page_count"])
 
@@ -218,7 +220,9 @@ async def test_closing_refuses_reads_that_wait_and_cancels_nobody(path: Path) ->
     reads = [asyncio.create_task(readers.run(one)) for one in held]
     for one in held:
         await asyncio.to_thread(one.begun.wait, 30)
-    waiting = asyncio.create_task(readers.run(lambda session: session.row("SELECT 1 AS one", {})))
+    waiting = asyncio.create_task(
+        readers.run(lambda session: session.row(Statement("SELECT 1 AS one"), {}))
+    )
     await asyncio.sleep(0)
     closing = asyncio.create_task(readers.aclose())
     await asyncio.sleep(0)

@@ -324,3 +324,12 @@ async def test_what_does_not_exist_is_absent(world: World) -> None:
     assert await journal.copies_of_signals([]) == ()
     assert await journal.trace(key(77)) == ()
     assert await journal.signals_of_message(CHAT, MessageId(77)) == ()
+
+
+async def test_intents_come_in_the_order_in_which_they_are_asked_for(world: World) -> None:
+    await world.mine.inbox.add(a_batch(a_post(1)), NOW, world.epoch)
+    decision = world.rows.decision(1, legs=12)
+    assert await world.mine.journal.decide(decision, world.epoch) is CLAIMED
+    for asked in (decision.intents, decision.intents[::-1], decision.intents[5:2:-1]):
+        found = await world.mine.journal.get_intents([one.intent_id for one in asked])
+        assert found == asked

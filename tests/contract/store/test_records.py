@@ -21,7 +21,8 @@ from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import ChannelId, UserId
 from signalfleet.ports.errors import ConflictError, FencedError, RefusedError
-from signalfleet.ports.store import CopyMode, SealedSecret, WrappedKey
+from signalfleet.ports.sealed import SealedSecret, WrappedKey
+from signalfleet.ports.store import CopyMode
 
 SEALED = SealedSecret(
     field="telegram_session", key_version=1, algorithm="A256GCM", nonce="bm9uY2U", ciphertext="Y3Q"

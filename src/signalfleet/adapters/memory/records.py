@@ -11,13 +11,12 @@ from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import AccountId, ChannelId, UserId
 from signalfleet.ports.errors import ConflictError, RefusedError
+from signalfleet.ports.sealed import SealedSecret, WrappedKey
 from signalfleet.ports.store import (
     Account,
     AccountView,
     BotStatus,
     Channel,
-    SealedSecret,
-    WrappedKey,
 )
 
 _BROKERS: Final = ("metaapi", "mt5_local", "paper")
@@ -105,6 +104,10 @@ class MemorySettings:
         settings[scope] = (text, version + 1)
         return version + 1
 
+    async def list(self) -> Mapping[str, Mapping[str, object]]:
+        stored = self._state.read(self._user).settings
+        return {scope: json.loads(stored[scope][0]) for scope in sorted(stored)}
+
 
 @dataclass(slots=True)
 class MemoryCredentials:
@@ -117,6 +120,17 @@ class MemoryCredentials:
     async def put(self, sealed: SealedSecret) -> None:
         self._state.write(self._user).sealed[sealed.field] = sealed
 
+    async def list(self) -> tuple[SealedSecret, ...]:
+        sealed = self._state.read(self._user).sealed
+        return tuple(sealed[name] for name in sorted(sealed))
+
+    async def replace(self, old: SealedSecret, new: SealedSecret) -> bool:
+        sealed = self._state.write(self._user).sealed
+        if sealed.get(new.field) != old:
+            return False
+        sealed[new.field] = new
+        return True
+
     async def delete(self, field: str) -> None:
         self._state.write(self._user).sealed.pop(field, None)
 
@@ -126,6 +140,23 @@ class MemoryCredentials:
 
     async def add_key(self, key: WrappedKey) -> WrappedKey:
         return self._state.write(self._user).keys.setdefault(key.key_version, key)
+
+    async def keys(self) -> tuple[WrappedKey, ...]:
+        keys = self._state.read(self._user).keys
+        return tuple(keys[version] for version in sorted(keys))
+
+    async def swap_key(self, old: WrappedKey, new: WrappedKey) -> bool:
+        keys = self._state.write(self._user).keys
+        if keys.get(new.key_version) != old:
+            return False
+        keys[new.key_version] = new
+        return True
+
+    async def delete_key(self, key_version: int) -> bool:
+        rows = self._state.write(self._user)
+        if any(one.key_version == key_version for one in rows.sealed.values()):
+            return False
+        return rows.keys.pop(key_version, None) is not None
 
 
 @dataclass(slots=True)

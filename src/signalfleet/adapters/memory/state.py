@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from signalfleet.domain.accounts.audit import AuditRow
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import (
@@ -21,18 +22,20 @@ from signalfleet.domain.ids import (
 from signalfleet.domain.signals.revisions import KnownRevision
 from signalfleet.domain.trading.intents import Intent
 from signalfleet.domain.trading.records import Copy, MessageKey, SignalRecord, TraceStep, Trade
+from signalfleet.ports.departures import Arming, Departure
 from signalfleet.ports.errors import FencedError, RefusedError, StoreUnavailableError
+from signalfleet.ports.notices import StoredNotice
+from signalfleet.ports.sealed import SealedSecret, WrappedKey
 from signalfleet.ports.store import (
     Account,
     AccountView,
     BotStatus,
     Channel,
-    SealedSecret,
     StoredMessage,
     UserProfile,
     WebSession,
-    WrappedKey,
 )
+from signalfleet.ports.tenant_records import Replay
 
 NEVER_STARTED: Final = BotStatus(
     wish_on=False,
@@ -44,6 +47,16 @@ NEVER_STARTED: Final = BotStatus(
     crashes=0,
     wish_rev=0,
 )
+
+
+@dataclass(slots=True, kw_only=True)
+class KeyInUse:
+    """A request that was begun under a key, and its answer if there is one."""
+
+    route: str
+    request_hash: str
+    until: datetime
+    answer: Replay | None = None
 
 
 @dataclass(slots=True)
@@ -82,6 +95,11 @@ class UserRows:
     sealed: dict[str, SealedSecret] = field(default_factory=dict)
     keys: dict[int, WrappedKey] = field(default_factory=dict)
     bot: BotStatus = NEVER_STARTED
+    notices: list[StoredNotice] = field(default_factory=list)
+    noticed: int = 0
+    quotas: dict[tuple[str, str], int] = field(default_factory=dict)
+    keys_used: dict[str, KeyInUse] = field(default_factory=dict)
+    events: list[AuditRow] = field(default_factory=list)
 
     def revisions(self, chat: ChannelId, message: MessageId) -> list[MessageRow]:
         """Return the stored revisions of a message, oldest first."""
@@ -105,6 +123,9 @@ class State:
     attempts: dict[tuple[str, str], list[datetime]] = field(default_factory=dict)
     rows: dict[UserId, UserRows] = field(default_factory=dict)
     wish_rev: int = 0
+    arming: Arming = field(default_factory=lambda: Arming(generation=None))
+    departures: dict[str, Departure] = field(default_factory=dict)
+    shredded: dict[UserId, datetime] = field(default_factory=dict)
 
     def require_up(self) -> None:
         if self.is_closed:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from signalfleet.adapters.memory.inbox import MemoryInbox
 from signalfleet.adapters.memory.journal import MemoryJournal
+from signalfleet.adapters.memory.notices import MemoryNotices
 from signalfleet.adapters.memory.records import (
     MemoryAccounts,
     MemoryBot,
@@ -15,7 +16,15 @@ from signalfleet.adapters.memory.records import (
     MemorySettings,
 )
 from signalfleet.adapters.memory.state import State, require_aware
+from signalfleet.adapters.memory.tenants import (
+    MemoryAuditTrail,
+    MemoryDepartures,
+    MemoryIdempotency,
+    MemoryQuota,
+    MemoryRetention,
+)
 from signalfleet.domain.ids import InstallationId, UserId
+from signalfleet.ports.departures import Arming
 from signalfleet.ports.errors import RefusedError
 from signalfleet.ports.store import AttemptLimit, UserProfile, WebSession
 
@@ -30,6 +39,11 @@ class MemoryUserStore:
         self._settings = MemorySettings(state, user_id)
         self._credentials = MemoryCredentials(state, user_id)
         self._bot = MemoryBot(state, user_id)
+        self._notices = MemoryNotices(state, user_id)
+        self._quota = MemoryQuota(state, user_id)
+        self._idempotency = MemoryIdempotency(state, user_id)
+        self._events = MemoryAuditTrail(state, user_id)
+        self._retention = MemoryRetention(state, user_id)
 
     @property
     def user_id(self) -> UserId:
@@ -63,6 +77,26 @@ class MemoryUserStore:
     def bot(self) -> MemoryBot:
         return self._bot
 
+    @property
+    def notices(self) -> MemoryNotices:
+        return self._notices
+
+    @property
+    def quota(self) -> MemoryQuota:
+        return self._quota
+
+    @property
+    def idempotency(self) -> MemoryIdempotency:
+        return self._idempotency
+
+    @property
+    def events(self) -> MemoryAuditTrail:
+        return self._events
+
+    @property
+    def retention(self) -> MemoryRetention:
+        return self._retention
+
 
 @dataclass(slots=True)
 class MemoryFleet:
@@ -73,6 +107,15 @@ class MemoryFleet:
         if self._state.installation is None:
             self._state.installation = InstallationId("in_" + secrets.token_hex(8))
         return self._state.installation
+
+    async def arming(self) -> Arming:
+        self._state.require_up()
+        return self._state.arming
+
+    async def set_arming(self, arming: Arming) -> None:
+        require_aware(arming.entries_not_before)
+        self._state.require_up()
+        self._state.arming = arming
 
     async def claim_slots(self, cell: str, slots: Sequence[int], worker: str) -> int:
         self._state.require_up()
@@ -154,6 +197,7 @@ class MemoryStore:
     def __init__(self, *, cell: str) -> None:
         self._state = State(cell=cell)
         self._fleet = MemoryFleet(self._state)
+        self._departures = MemoryDepartures(self._state)
         self._users: dict[UserId, MemoryUserStore] = {}
 
     def user(self, user_id: UserId) -> MemoryUserStore:
@@ -163,6 +207,10 @@ class MemoryStore:
     @property
     def fleet(self) -> MemoryFleet:
         return self._fleet
+
+    @property
+    def departures(self) -> MemoryDepartures:
+        return self._departures
 
     @property
     def is_down(self) -> bool:

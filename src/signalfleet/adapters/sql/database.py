@@ -1,11 +1,9 @@
 """What all parts of the store share: the writer, the readers, the statements and the fence."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from signalfleet.adapters.sql.readers import Readers
-from signalfleet.adapters.sql.session import Session
+from signalfleet.adapters.sql.session import Operation, Session
 from signalfleet.adapters.sql.statements import Statements
 from signalfleet.adapters.sql.writer import HOT_TIMEOUT_S, Writer
 from signalfleet.domain.ids import UserId
@@ -16,29 +14,52 @@ T = TypeVar("T")
 SLOW_TIMEOUT_S: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading(Protocol):
+    async def run(self, operation: Operation[T], user: UserId | None = None) -> T:
+        """Run an operation on one consistent state of the database, the newest committed one."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
 class Database:
+    """`user` is whose rows are touched; without one only tables that belong to nobody are."""
+
     cell: str
     sql: Statements
     writer: Writer
-    readers: Readers
+    readers: Reading
+    user: UserId | None = None
+    is_postgresql: bool = False
 
-    async def write(self, operation: Callable[[Session], T], *, hot: bool = True) -> T:
-        return await self.writer.run(operation, HOT_TIMEOUT_S if hot else SLOW_TIMEOUT_S)
+    def of(self, user: UserId) -> "Database":
+        return Database(
+            cell=self.cell,
+            sql=self.sql,
+            writer=self.writer,
+            readers=self.readers,
+            user=user,
+            is_postgresql=self.is_postgresql,
+        )
 
-    async def write_fenced(self, user: UserId, epoch: int, operation: Callable[[Session], T]) -> T:
+    async def write(self, operation: Operation[T], *, hot: bool = True) -> T:
+        timeout_s = HOT_TIMEOUT_S if hot else SLOW_TIMEOUT_S
+        return await self.writer.run(operation, timeout_s, user=self.user)
+
+    async def write_fenced(self, user: UserId, epoch: int, operation: Operation[T]) -> T:
         """Write for a user under the epoch that owns the user's slot, or not at all.
 
         The look at the fence is in the same transaction as the rows, so it stands for all of them.
         """
         fence = {"user_id": user, "cell": self.cell, "epoch": epoch}
 
-        def fenced(session: Session) -> T:
-            if session.row(self.sql.fence, fence) is None:
+        async def fenced(session: Session) -> T:
+            if await session.row(self.sql.fence, fence) is None:
                 raise FencedError("this epoch does not own the user's slot")
-            return operation(session)
+            return await operation(session)
 
         return await self.write(fenced)
 
-    async def read(self, operation: Callable[[Session], T]) -> T:
-        return await self.readers.run(operation)
+    async def read(self, operation: Operation[T]) -> T:
+        return await self.readers.run(operation, self.user)

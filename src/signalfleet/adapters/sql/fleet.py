@@ -10,7 +10,8 @@ from signalfleet.adapters.sql.database import Database
 from signalfleet.adapters.sql.rows import Params
 from signalfleet.adapters.sql.session import Row, Session
 from signalfleet.domain.ids import InstallationId, UserId
-from signalfleet.ports.errors import ConflictError
+from signalfleet.ports.departures import Arming
+from signalfleet.ports.errors import ConflictError, RefusedError
 from signalfleet.ports.store import AttemptLimit, UserProfile, WebSession
 
 
@@ -25,22 +26,45 @@ class SqlFleet:
             return InstallationId(row["installation_id"])
         first = {"one": 1, "installation_id": "in_" + secrets.token_hex(8)}
 
-        def operation(session: Session) -> InstallationId:
-            session.run(sql.add_installation, first)
-            (stored,) = session.rows(sql.get_installation, {})
+        async def operation(session: Session) -> InstallationId:
+            await session.run(sql.add_installation, first)
+            (stored,) = await session.rows(sql.get_installation, {})
             return InstallationId(stored["installation_id"])
 
         return await self._database.write(operation, hot=False)
 
+    async def arming(self) -> Arming:
+        sql = self._database.sql.get_arming
+        row = await self._database.read(lambda session: session.row(sql, {}))
+        if row is None:
+            return Arming(generation=None)
+        return Arming(
+            generation=row["generation"],
+            entries_not_before=from_micros(row["entries_not_before"]),
+        )
+
+    async def set_arming(self, arming: Arming) -> None:
+        if arming.generation is None:
+            raise RefusedError("an armed database has a generation")
+        since = arming.entries_not_before
+        params = {
+            "one": 1,
+            "generation": arming.generation,
+            "entries_not_before": 0 if since is None else to_micros(since),
+        }
+        sql = self._database.sql.put_arming
+        await self._database.write(lambda session: session.run(sql, params), hot=False)
+
     async def claim_slots(self, cell: str, slots: Sequence[int], worker: str) -> int:
         sql = self._database.sql
 
-        def operation(session: Session) -> int:
-            (newest,) = session.rows(sql.newest_epoch, {"cell": cell})
+        async def operation(session: Session) -> int:
+            await session.lock(f"epochs of {cell}")
+            (newest,) = await session.rows(sql.newest_epoch, {"cell": cell})
             epoch: int = newest["epoch"] + 1
             for slot in dict.fromkeys(slots):
                 claim: Params = {"cell": cell, "slot": slot, "epoch": epoch, "worker": worker}
-                if not session.run(sql.claim_slot, claim):
+                if not await session.run(sql.claim_slot, claim):
                     raise ConflictError("another worker claimed one of the slots just now")
             return epoch
 
@@ -58,30 +82,32 @@ class SqlFleet:
             "slot": profile.slot,
         }
 
-        def operation(session: Session) -> UserProfile:
-            session.run(sql.add_user, params)
+        async def operation(session: Session) -> UserProfile:
+            await session.run(sql.add_user, params)
             # A telegram_id of None equals nothing in SQL, so such a user is found by the own id.
-            row = session.row(sql.user_by_telegram, params) or session.row(sql.get_user, params)
+            row = await session.row(sql.user_by_telegram, params)
+            if row is None:
+                row = await session.row(sql.get_user, params)
             return profile if row is None else _profile(row)
 
-        return await self._database.write(operation, hot=False)
+        return await self._database.of(profile.user_id).write(operation, hot=False)
 
     async def get_user(self, user_id: UserId) -> UserProfile | None:
-        return await self._user(self._database.sql.get_user, {"user_id": user_id})
+        sql, mine = self._database.sql.get_user, {"user_id": user_id}
+        row = await self._database.of(user_id).read(lambda session: session.row(sql, mine))
+        return None if row is None else _profile(row)
 
     async def user_by_telegram(self, telegram_id: int) -> UserProfile | None:
         sql = self._database.sql.user_by_telegram
-        return await self._user(sql, {"telegram_id": telegram_id})
+        params = {"telegram_id": telegram_id}
+        row = await self._database.read(lambda session: session.row(sql, params))
+        return None if row is None else _profile(row)
 
     async def users_of_slots(self, cell: str, slots: Sequence[int]) -> tuple[UserId, ...]:
         sql = self._database.sql.users_of_slot
         wanted = [{"cell": cell, "slot": slot} for slot in dict.fromkeys(slots)]
-
-        def operation(session: Session) -> tuple[UserId, ...]:
-            rows = (row for params in wanted for row in session.rows(sql, params))
-            return tuple(sorted(UserId(row["user_id"]) for row in rows))
-
-        return await self._database.read(operation)
+        rows = await self._database.read(lambda session: session.rows_of_each(sql, wanted))
+        return tuple(sorted(UserId(row["user_id"]) for row in rows))
 
     async def wishes_since(self, rev: int, limit: int = 500) -> tuple[tuple[UserId, int], ...]:
         sql = self._database.sql.wishes_since
@@ -97,7 +123,8 @@ class SqlFleet:
             "expires_at": to_micros(session.expires_at),
         }
         sql = self._database.sql.put_session
-        await self._database.write(lambda one: one.run(sql, params), hot=False)
+        mine = self._database.of(session.user_id)
+        await mine.write(lambda one: one.run(sql, params), hot=False)
 
     async def session(self, sid_hash: str) -> WebSession | None:
         sql = self._database.sql.get_session
@@ -111,8 +138,11 @@ class SqlFleet:
         )
 
     async def delete_session(self, sid_hash: str) -> None:
-        sql = self._database.sql.delete_session
-        await self._database.write(lambda one: one.run(sql, {"sid_hash": sid_hash}), hot=False)
+        found = await self.session(sid_hash)
+        if found is None:
+            return
+        sql, mine = self._database.sql.delete_session, self._database.of(found.user_id)
+        await mine.write(lambda one: one.run(sql, {"sid_hash": sid_hash}), hot=False)
 
     async def count_attempt(
         self, kind: str, key: str, at: datetime, limits: Sequence[AttemptLimit]
@@ -121,9 +151,11 @@ class SqlFleet:
         windows = [(limit.count, limit.within // timedelta(microseconds=1)) for limit in limits]
         longest = max((window for _, window in windows), default=0)
 
-        def operation(session: Session) -> datetime | None:
-            session.run(sql.forget_attempts, {"kind": kind, "at": now - longest})
-            times = [row["at"] for row in session.rows(sql.attempts, {"kind": kind, "key": key})]
+        async def operation(session: Session) -> datetime | None:
+            await session.lock(f"attempts of {kind}")
+            await session.run(sql.forget_attempts, {"kind": kind, "at": now - longest})
+            found = await session.rows(sql.attempts, {"kind": kind, "key": key})
+            times = [row["at"] for row in found]
             free = [
                 times[count - 1] + window
                 for count, window in windows
@@ -133,14 +165,10 @@ class SqlFleet:
                 return from_micros(max(free))
             # Two in one microsecond are two.
             mine = max(now, times[0] + 1) if times else now
-            session.run(sql.add_attempt, {"kind": kind, "key": key, "at": mine})
+            await session.run(sql.add_attempt, {"kind": kind, "key": key, "at": mine})
             return None
 
         return await self._database.write(operation, hot=False)
-
-    async def _user(self, sql: str, params: Params) -> UserProfile | None:
-        row = await self._database.read(lambda session: session.row(sql, params))
-        return None if row is None else _profile(row)
 
 
 def _profile(row: Row) -> UserProfile:

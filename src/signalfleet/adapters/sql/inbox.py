@@ -14,6 +14,7 @@ from signalfleet.adapters.sql.rows import (
     stored_message,
 )
 from signalfleet.adapters.sql.session import Session
+from signalfleet.adapters.sql.texts import Statement
 from signalfleet.domain.ids import ChannelId, MessageId, UserId, content_hash
 from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.domain.signals.revisions import (
@@ -72,11 +73,10 @@ class SqlInbox:
     ) -> tuple[MessageKey, ...]:
         arrivals = list(_arrivals(batch, received_at))
 
-        def operation(session: Session) -> tuple[MessageKey, ...]:
-            keys = (self._insert(session, arrival, epoch) for arrival in arrivals)
-            added = tuple(key for key in keys if key is not None)
-            self._move_marks(session, batch)
-            return added
+        async def operation(session: Session) -> tuple[MessageKey, ...]:
+            keys = [await self._insert(session, arrival, epoch) for arrival in arrivals]
+            await self._move_marks(session, batch)
+            return tuple(key for key in keys if key is not None)
 
         return await self._database.write_fenced(self._user, epoch, operation)
 
@@ -85,14 +85,10 @@ class SqlInbox:
 
     async def revisions(self, chat: ChannelId, message: MessageId) -> tuple[StoredMessage, ...]:
         address = {"chat_id": chat, "msg_id": message}
+        mine = {"user_id": self._user, **address}
         sql = self._database.sql.revisions
-
-        def operation(session: Session) -> tuple[StoredMessage, ...]:
-            rows = session.rows(sql, {"user_id": self._user, **address})
-            rows.sort(key=lambda row: known_revision(row).order)
-            return tuple(map(stored_message, rows))
-
-        return await self._database.read(operation)
+        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        return tuple(map(stored_message, sorted(rows, key=lambda row: known_revision(row).order)))
 
     async def recent(self, limit: int = 50) -> tuple[StoredMessage, ...]:
         return await self._list(self._database.sql.recent_messages, {"limit": limit})
@@ -107,34 +103,35 @@ class SqlInbox:
             self._user, epoch, lambda session: session.run(sql, params)
         )
 
-    async def _list(self, sql: str, params: Params) -> tuple[StoredMessage, ...]:
+    async def _list(self, sql: Statement, params: Params) -> tuple[StoredMessage, ...]:
         mine = {"user_id": self._user, **params}
-        return await self._database.read(
-            lambda session: tuple(map(stored_message, session.rows(sql, mine)))
-        )
+        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        return tuple(map(stored_message, rows))
 
-    def _insert(self, session: Session, arrival: _Arrival, epoch: int) -> MessageKey | None:
+    async def _insert(self, session: Session, arrival: _Arrival, epoch: int) -> MessageKey | None:
         sql = self._database.sql
         address: Params = {
             "user_id": self._user,
             "chat_id": arrival.message.channel,
             "msg_id": arrival.message.message,
         }
-        known = [known_revision(row) for row in session.rows(sql.revisions, address)]
+        known = [known_revision(row) for row in await session.rows(sql.revisions, address)]
         known.sort(key=lambda one: one.order)
         place = arrival.place(known)
         if place is None:
             return None
         if arrival.is_deletion:
-            session.run(sql.mark_deleted, address | {"deleted_at": to_micros(arrival.at)})
+            await session.run(sql.mark_deleted, address | {"deleted_at": to_micros(arrival.at)})
         stored = arrival.stored(place, known)
-        session.run(sql.add_message, message_params(self._user, stored, arrival.content, epoch))
+        await session.run(
+            sql.add_message, message_params(self._user, stored, arrival.content, epoch)
+        )
         return stored.key
 
-    def _move_marks(self, session: Session, batch: ChatBatch) -> None:
+    async def _move_marks(self, session: Session, batch: ChatBatch) -> None:
         sql = self._database.sql
         address: Params = {"user_id": self._user, "chat_id": batch.chat}
-        row = session.row(sql.get_channel, address)
+        row = await session.row(sql.get_channel, address)
         if row is None:
             return
         posts = [item.message.message for item in batch.items if not isinstance(item, Deleted)]
@@ -145,7 +142,7 @@ class SqlInbox:
             "seen_max": max(row["seen_max"], checkpoint, *posts),
             "pts_seen": max(pts, default=None),
         }
-        session.run(sql.move_marks, address | marks)
+        await session.run(sql.move_marks, address | marks)
 
 
 def _arrivals(batch: ChatBatch, at: datetime) -> Iterator[_Arrival]:

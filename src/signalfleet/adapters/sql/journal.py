@@ -19,6 +19,7 @@ from signalfleet.adapters.sql.rows import (
     trade_params,
 )
 from signalfleet.adapters.sql.session import Row, Session, Undo
+from signalfleet.adapters.sql.texts import Statement
 from signalfleet.domain.ids import (
     AccountId,
     ChannelId,
@@ -54,15 +55,14 @@ class SqlJournal:
         sql = self._database.sql
         key = key_params(self._user, decision.key)
         done = key | {"state": MessageState.DONE, "reason": decision.reason}
+        leave = sql.leave_new_to_enter if decision.signals else sql.leave_new
         new_rows = self._new_rows(decision, epoch)
 
-        def operation(session: Session) -> DecideResult:
-            if decision.signals and session.row(sql.other_entry, key) is not None:
-                return DecideResult.ALREADY_DECIDED
-            if not session.run(sql.leave_new, done):
+        async def operation(session: Session) -> DecideResult:
+            if not await session.run(leave, done):
                 return DecideResult.ALREADY_DECIDED
             for text, params in new_rows:
-                if not session.run(text, params):
+                if await session.run_all(text, params) < len(params):
                     raise Undo(DecideResult.ALREADY_DECIDED)
             return DecideResult.CLAIMED
 
@@ -71,23 +71,22 @@ class SqlJournal:
     async def settle(self, settlement: Settlement, epoch: int) -> None:
         sql = self._database.sql
         replaced = [
-            *((sql.replace_intent, self._intent(one, epoch)) for one in settlement.intents),
-            *((sql.replace_trade, trade_params(self._user, one)) for one in settlement.trades),
-            *((sql.replace_copy, copy_params(self._user, one)) for one in settlement.copies),
+            (sql.replace_intent, [self._intent(one, epoch) for one in settlement.intents]),
+            (sql.replace_trade, [trade_params(self._user, one) for one in settlement.trades]),
+            (sql.replace_copy, [copy_params(self._user, one) for one in settlement.copies]),
         ]
         added = [self._intent(one, epoch) for one in settlement.added_intents]
         signals = dict.fromkeys(copy.signal for copy in settlement.copies)
 
-        def operation(session: Session) -> None:
+        async def operation(session: Session) -> None:
             for text, params in replaced:
-                if not session.run(text, params):
+                if await session.run_all(text, params) < len(params):
                     raise ConflictError(
                         "a settlement replaces stored rows, and one of them is not stored"
                     )
-            for params in added:
-                session.run(sql.add_intent, params)
+            await session.run_all(sql.add_intent, added)
             for signal in signals:
-                self._derive_outcome(session, signal)
+                await self._derive_outcome(session, signal)
 
         await self._database.write_fenced(self._user, epoch, operation)
 
@@ -152,15 +151,15 @@ class SqlJournal:
         row = await self._database.read(lambda session: session.row(sql, params))
         return () if row is None else decode_trace(row["steps"])
 
-    def _new_rows(self, decision: Decision, epoch: int) -> list[tuple[str, Params]]:
+    def _new_rows(self, decision: Decision, epoch: int) -> list[tuple[Statement, list[Params]]]:
         sql = self._database.sql
         trace = key_params(self._user, decision.key) | {"steps": encode_trace(decision.trace)}
         return [
-            *((sql.add_signal, self._signal(one, decision.copies)) for one in decision.signals),
-            *((sql.add_copy, copy_params(self._user, one)) for one in decision.copies),
-            *((sql.add_trade, trade_params(self._user, one)) for one in decision.trades),
-            *((sql.add_intent, self._intent(one, epoch)) for one in decision.intents),
-            (sql.add_trace, trace),
+            (sql.add_signal, [self._signal(one, decision.copies) for one in decision.signals]),
+            (sql.add_copy, [copy_params(self._user, one) for one in decision.copies]),
+            (sql.add_trade, [trade_params(self._user, one) for one in decision.trades]),
+            (sql.add_intent, [self._intent(one, epoch) for one in decision.intents]),
+            (sql.add_trace, [trace]),
         ]
 
     def _signal(self, signal: SignalRecord, copies: Sequence[Copy]) -> Params:
@@ -173,28 +172,26 @@ class SqlJournal:
     def _intent(self, intent: Intent, epoch: int) -> Params:
         return intent_params(self._user, intent, epoch)
 
-    def _derive_outcome(self, session: Session, signal: SignalId) -> None:
+    async def _derive_outcome(self, session: Session, signal: SignalId) -> None:
         sql = self._database.sql
         address: Params = {"user_id": self._user, "signal_id": signal}
-        rows = session.rows(sql.ends_of_copies, address)
+        rows = await session.rows(sql.ends_of_copies, address)
         outcome, reason = combined([(row["outcome"], row["reason"]) for row in rows])
-        session.run(sql.set_outcome, address | {"outcome": outcome, "reason": reason})
+        await session.run(sql.set_outcome, address | {"outcome": outcome, "reason": reason})
 
-    async def _list(self, sql: str, mapping: Callable[[Row], T], **params: object) -> tuple[T, ...]:
+    async def _list(
+        self, sql: Statement, mapping: Callable[[Row], T], **params: object
+    ) -> tuple[T, ...]:
         mine = {"user_id": self._user, **params}
-        return await self._database.read(
-            lambda session: tuple(map(mapping, session.rows(sql, mine)))
-        )
+        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        return tuple(map(mapping, rows))
 
     async def _each(
-        self, sql: str, column: str, values: Iterable[str], mapping: Callable[[Row], T]
+        self, sql: Statement, column: str, values: Iterable[str], mapping: Callable[[Row], T]
     ) -> tuple[T, ...]:
         """Return the rows of each value, in the order of the values, from one state."""
         wanted = [{"user_id": self._user, column: one} for one in dict.fromkeys(values)]
         if not wanted:
             return ()
-        return await self._database.read(
-            lambda session: tuple(
-                mapping(row) for params in wanted for row in session.rows(sql, params)
-            )
-        )
+        rows = await self._database.read(lambda session: session.rows_of_each(sql, wanted))
+        return tuple(map(mapping, rows))

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import queue
 import sqlite3
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
 from signalfleet.adapters.sql.errors import translated
-from signalfleet.adapters.sql.session import Session
+from signalfleet.adapters.sql.session import Operation, finished
 from signalfleet.adapters.sql.sqlite import open_reader
+from signalfleet.adapters.sql.sqlite_engine import SqliteSession
+from signalfleet.domain.ids import UserId
 from signalfleet.ports.errors import StoreUnavailableError
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class Readers:
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._is_closed = False
 
-    async def run(self, operation: Callable[[Session], T]) -> T:
+    async def run(self, operation: Operation[T], user: UserId | None = None) -> T:  # noqa: ARG002
         """Run an operation on one consistent state of the database, the newest committed one."""
         if self._is_closed:
             raise StoreUnavailableError("the store is closed")
@@ -60,14 +61,14 @@ class Readers:
         for connection in self._connections:
             connection.close()
 
-    def _run(self, operation: Callable[[Session], T]) -> T:
+    def _run(self, operation: Operation[T]) -> T:
         if self._is_closed:
             raise StoreUnavailableError("the store is closed")
         connection = self._idle.get()
         try:
             connection.execute("BEGIN")
             try:
-                return operation(Session(connection))
+                return finished(operation(SqliteSession(connection)))
             finally:
                 if connection.in_transaction:
                     connection.execute("COMMIT")

@@ -16,26 +16,28 @@ from signalfleet.adapters.sql.codec import (
 from signalfleet.adapters.sql.database import Database
 from signalfleet.adapters.sql.rows import Params
 from signalfleet.adapters.sql.session import Row, Session
+from signalfleet.adapters.sql.texts import Statement
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import AccountId, ChannelId, UserId
 from signalfleet.ports.errors import ConflictError, RefusedError
+from signalfleet.ports.sealed import SealedSecret, WrappedKey
 from signalfleet.ports.store import (
     Account,
     AccountView,
     BotStatus,
     Channel,
     CopyMode,
-    SealedSecret,
-    WrappedKey,
 )
 
 
-def _save(session: Session, add: str, save: str, params: Params, version: int) -> None:
+async def _save(
+    session: Session, add: Statement, save: Statement, params: Params, version: int
+) -> None:
     """Insert a row of version 0, or update the one of that version; ConflictError otherwise."""
     if version == 0:
-        touched = session.run(add, params | {"version": 1})
+        touched = await session.run(add, params | {"version": 1})
     else:
-        touched = session.run(save, params | {"seen": version})
+        touched = await session.run(save, params | {"seen": version})
     if not touched:
         raise ConflictError(f"version {version} was read, another one is stored")
 
@@ -47,9 +49,8 @@ class SqlChannels:
 
     async def list(self) -> tuple[Channel, ...]:
         sql, mine = self._database.sql.list_channels, {"user_id": self._user}
-        return await self._database.read(
-            lambda session: tuple(map(_channel, session.rows(sql, mine)))
-        )
+        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        return tuple(map(_channel, rows))
 
     async def get(self, chat: ChannelId) -> Channel | None:
         sql, address = self._database.sql.get_channel, {"user_id": self._user, "chat_id": chat}
@@ -67,9 +68,9 @@ class SqlChannels:
             "mode": channel.mode,
         }
 
-        def operation(session: Session) -> Channel:
-            _save(session, sql.add_channel, sql.save_channel, params, channel.version)
-            (row,) = session.rows(sql.get_channel, address)
+        async def operation(session: Session) -> Channel:
+            await _save(session, sql.add_channel, sql.save_channel, params, channel.version)
+            (row,) = await session.rows(sql.get_channel, address)
             return _channel(row)
 
         return await self._database.write(operation, hot=False)
@@ -82,9 +83,8 @@ class SqlAccounts:
 
     async def list(self) -> tuple[Account, ...]:
         sql, mine = self._database.sql.list_accounts, {"user_id": self._user}
-        return await self._database.read(
-            lambda session: tuple(map(_account, session.rows(sql, mine)))
-        )
+        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        return tuple(map(_account, rows))
 
     async def get(self, account: AccountId) -> Account | None:
         row = await self._row(account)
@@ -104,9 +104,9 @@ class SqlAccounts:
             "state": account.state,
         }
 
-        def operation(session: Session) -> Account:
-            _save(session, sql.add_account, sql.save_account, params, account.version)
-            (row,) = session.rows(sql.get_account, address)
+        async def operation(session: Session) -> Account:
+            await _save(session, sql.add_account, sql.save_account, params, account.version)
+            (row,) = await session.rows(sql.get_account, address)
             return _account(row)
 
         return await self._database.write(operation, hot=False)
@@ -120,8 +120,8 @@ class SqlAccounts:
         }
         sql = self._database.sql.put_view
 
-        def operation(session: Session) -> None:
-            if not session.run(sql, params):
+        async def operation(session: Session) -> None:
+            if not await session.run(sql, params):
                 raise RefusedError("there is no such account")
 
         await self._database.write_fenced(self._user, epoch, operation)
@@ -156,6 +156,11 @@ class SqlSettings:
         )
         return version + 1
 
+    async def list(self) -> Mapping[str, Mapping[str, object]]:
+        sql, mine = self._database.sql.list_settings, {"user_id": self._user}
+        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        return {row["scope"]: from_json(row["doc"]) for row in rows}
+
 
 @dataclass(frozen=True, slots=True)
 class SqlCredentials:
@@ -165,18 +170,25 @@ class SqlCredentials:
     async def get(self, field: str) -> SealedSecret | None:
         sql, address = self._database.sql.get_sealed, {"user_id": self._user, "field": field}
         row = await self._database.read(lambda session: session.row(sql, address))
-        if row is None:
-            return None
-        return SealedSecret(
-            field=row["field"],
-            key_version=row["key_version"],
-            algorithm=row["alg"],
-            nonce=row["nonce"],
-            ciphertext=row["ciphertext"],
-        )
+        return None if row is None else _sealed(row)
+
+    async def list(self) -> tuple[SealedSecret, ...]:
+        sql, mine = self._database.sql.list_sealed, {"user_id": self._user}
+        return tuple(map(_sealed, await self._database.read(lambda one: one.rows(sql, mine))))
 
     async def put(self, sealed: SealedSecret) -> None:
-        params = {
+        params = self._params(sealed)
+        sql = self._database.sql.put_sealed
+        await self._database.write(lambda session: session.run(sql, params), hot=False)
+
+    async def replace(self, old: SealedSecret, new: SealedSecret) -> bool:
+        sql = self._database.sql.replace_sealed
+        seen = {"old_nonce": old.nonce, "old_ciphertext": old.ciphertext}
+        params = self._params(new) | seen
+        return bool(await self._database.write(lambda one: one.run(sql, params), hot=False))
+
+    def _params(self, sealed: SealedSecret) -> Params:
+        return {
             "user_id": self._user,
             "field": sealed.field,
             "key_version": sealed.key_version,
@@ -184,8 +196,6 @@ class SqlCredentials:
             "nonce": sealed.nonce,
             "ciphertext": sealed.ciphertext,
         }
-        sql = self._database.sql.put_sealed
-        await self._database.write(lambda session: session.run(sql, params), hot=False)
 
     async def delete(self, field: str) -> None:
         sql, address = self._database.sql.delete_sealed, {"user_id": self._user, "field": field}
@@ -205,12 +215,32 @@ class SqlCredentials:
         address: Params = {"user_id": self._user, "key_version": key.key_version}
         params = address | {"kek_id": key.kek_id, "wrapped": key.wrapped}
 
-        def operation(session: Session) -> WrappedKey:
-            session.run(sql.add_key, params)
-            (row,) = session.rows(sql.get_key, address)
+        async def operation(session: Session) -> WrappedKey:
+            await session.run(sql.add_key, params)
+            (row,) = await session.rows(sql.get_key, address)
             return _wrapped_key(row)
 
         return await self._database.write(operation, hot=False)
+
+    async def keys(self) -> tuple[WrappedKey, ...]:
+        sql, mine = self._database.sql.list_keys, {"user_id": self._user}
+        return tuple(map(_wrapped_key, await self._database.read(lambda one: one.rows(sql, mine))))
+
+    async def swap_key(self, old: WrappedKey, new: WrappedKey) -> bool:
+        sql = self._database.sql.swap_key
+        params = {
+            "user_id": self._user,
+            "key_version": new.key_version,
+            "kek_id": new.kek_id,
+            "wrapped": new.wrapped,
+            "old_wrapped": old.wrapped,
+        }
+        return bool(await self._database.write(lambda one: one.run(sql, params), hot=False))
+
+    async def delete_key(self, key_version: int) -> bool:
+        sql = self._database.sql.delete_key
+        address = {"user_id": self._user, "key_version": key_version}
+        return bool(await self._database.write(lambda one: one.run(sql, address), hot=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +323,16 @@ def _account(row: Row) -> Account:
         currency=row["currency"],
         state=row["state"],
         version=row["version"],
+    )
+
+
+def _sealed(row: Row) -> SealedSecret:
+    return SealedSecret(
+        field=row["field"],
+        key_version=row["key_version"],
+        algorithm=row["alg"],
+        nonce=row["nonce"],
+        ciphertext=row["ciphertext"],
     )
 
 

@@ -48,6 +48,7 @@ def key_params(user: UserId, key: MessageKey) -> Params:
 
 def message_params(user: UserId, stored: StoredMessage, content: str, epoch: int) -> Params:
     message = stored.message
+    # PostgreSQL holds no zero character; the hash of the content is that of the text as it came.
     return {
         **key_params(user, stored.key),
         "owner": user,
@@ -57,7 +58,7 @@ def message_params(user: UserId, stored: StoredMessage, content: str, epoch: int
         "received_at": to_micros(stored.received_at),
         "via": stored.via,
         "reply_to": message.reply_to,
-        "text": message.text,
+        "text": message.text.replace("\0", "\ufffd"),
         "attributes": encode_attributes(message),
         "deleted_at": maybe_micros(stored.deleted_at),
         "state": stored.state,

@@ -10,12 +10,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from signalfleet.domain.accounts.bot_state import BotState
+from signalfleet.domain.accounts.notices import NoticeLevel
 from signalfleet.domain.trading.intents import IntentState, Lane
 from signalfleet.domain.trading.records import CopyOutcome, TradeState
 from signalfleet.ports.chat_source import Origin
 from signalfleet.ports.store import CopyMode, MessageState
 
-REVISION: Final = "0002"
+REVISION: Final = "0004"
 """The migration after which there are exactly these tables."""
 
 metadata: Final = sa.MetaData(
@@ -184,6 +185,76 @@ attempts: Final = sa.Table(
     _key("key"),
     _key("at", sa.BigInteger),
 )
+notices: Final = sa.Table(
+    "notices",
+    metadata,
+    _owner(),
+    _key("number", sa.BigInteger),
+    _column("kind"),
+    _column("level"),
+    _column("about"),
+    _column("facts"),
+    _column("at", sa.BigInteger),
+    _maybe("read_at", sa.BigInteger),
+    _one_of("level", NoticeLevel),
+    sa.Index("notices_by_object", "user_id", "kind", "about", "at"),
+    _partial("notices_unread", "read_at IS NULL", "user_id", "read_at"),
+)
+events: Final = sa.Table(
+    "events",
+    metadata,
+    _owner(),
+    _key("seq", sa.BigInteger),
+    _column("at", sa.BigInteger),
+    _column("actor"),
+    _column("action"),
+    _column("about"),
+    _column("facts"),
+    _column("prev_hash"),
+    _column("hash"),
+)
+quota_usage: Final = sa.Table(
+    "quota_usage",
+    metadata,
+    _owner(),
+    _key("day"),
+    _key("kind"),
+    _column("used", sa.Integer),
+)
+idempotency: Final = sa.Table(
+    "idempotency",
+    metadata,
+    _owner(),
+    _key("key"),
+    _column("route"),
+    _column("request_hash"),
+    _maybe("status", sa.Integer),
+    _maybe("body"),
+    _column("expires_at", sa.BigInteger),
+)
+departures: Final = sa.Table(
+    "departures",
+    metadata,
+    _key("report_id"),
+    sa.Column("user_id", sa.Text(), nullable=True, unique=True),
+    _column("begun_at", sa.BigInteger),
+    _maybe("finished_at", sa.BigInteger),
+    _column("steps"),
+)
+shredded: Final = sa.Table(
+    "shredded",
+    metadata,
+    _key("user_id"),
+    _column("shredded_at", sa.BigInteger),
+)
+arming: Final = sa.Table(
+    "arming",
+    metadata,
+    _key("one", sa.Integer),
+    _column("generation", sa.BigInteger),
+    _column("entries_not_before", sa.BigInteger),
+    sa.CheckConstraint("one = 1", name="one"),
+)
 messages: Final = sa.Table(
     "messages",
     metadata,
@@ -322,3 +393,15 @@ trades: Final = sa.Table(
     ),
     sa.Index("trades_by_signal", "user_id", "signal_id", "account_id", "leg"),
 )
+
+OF_NOBODY: Final = frozenset({"departures", "shredded"})
+"""Tables about users who leave: the fleet's, although they name a user."""
+
+
+def tenant_tables() -> tuple[sa.Table, ...]:
+    """Return the tables whose rows belong to one user each, parents first."""
+    return tuple(
+        table
+        for table in metadata.sorted_tables
+        if "user_id" in table.columns and table.name not in OF_NOBODY
+    )

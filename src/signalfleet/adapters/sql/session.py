@@ -1,10 +1,18 @@
-"""One connection inside one transaction: what an operation works with."""
+"""One connection inside one transaction: what an operation works with.
 
-import sqlite3
-from collections.abc import Mapping
-from typing import Any, Generic, Protocol, TypeVar
+An operation is written once and awaits nothing but its session, so that either database can run
+it: SQLite answers at once inside the writer's thread, PostgreSQL by a round trip, for the
+operations of many users side by side.
+"""
+
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+from signalfleet.adapters.sql.texts import Statement
 
 T = TypeVar("T")
+
+Params: TypeAlias = Mapping[str, object]
 
 
 class Row(Protocol):
@@ -21,22 +29,49 @@ class Undo(Exception, Generic[T]):  # noqa: N818 - An answer, not an error.
         self.answer = answer
 
 
-class Session:
-    """Runs compiled statements on a connection. Used by one thread at a time."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def run(self, sql: str, params: Mapping[str, object]) -> int:
+class Session(Protocol):
+    def run(self, sql: Statement, params: Params) -> Awaitable[int]:
         """Run a statement that writes; return how many rows it touched."""
-        return self._connection.execute(sql, params).rowcount
+        ...
 
-    def row(self, sql: str, params: Mapping[str, object]) -> Row | None:
-        row: Row | None = self._connection.execute(sql, params).fetchone()
-        return row
+    def run_all(self, sql: Statement, params: Sequence[Params]) -> Awaitable[int]:
+        """Run it for each of them; return how many rows were touched in all."""
+        ...
 
-    def rows(self, sql: str, params: Mapping[str, object]) -> list[Row]:
-        rows: list[Row] = self._connection.execute(sql, params).fetchall()
-        return rows
+    def row(self, sql: Statement, params: Params) -> Awaitable[Row | None]: ...
+
+    def rows(self, sql: Statement, params: Params) -> Awaitable[Sequence[Row]]: ...
+
+    def rows_of_each(self, sql: Statement, params: Sequence[Params]) -> Awaitable[Sequence[Row]]:
+        """Return the rows for each of the parameters, in their order."""
+        ...
+
+    def lock(self, name: str) -> Awaitable[None]:
+        """Let nobody else pass here under this name until our transaction is over."""
+        ...
+
+
+Operation: TypeAlias = Callable[[Session], Awaitable[T]]
+
+
+class Done(Generic[T]):
+    """An answer that is there already."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: T) -> None:
+        self._answer = answer
+
+    def __await__(self) -> Generator[None, None, T]:
+        yield from ()
+        return self._answer
+
+
+def finished(work: Awaitable[T]) -> T:
+    """Run to its end an operation whose session answers at once."""
+    try:
+        next(work.__await__())
+    except StopIteration as end:
+        answer: T = end.value
+        return answer
+    raise RuntimeError("an operation may wait for its session only")

@@ -10,6 +10,10 @@ from signalfleet.adapters.sql.errors import translated
 from signalfleet.adapters.sql.fleet import SqlFleet
 from signalfleet.adapters.sql.inbox import SqlInbox
 from signalfleet.adapters.sql.journal import SqlJournal
+from signalfleet.adapters.sql.notices import SqlNotices
+from signalfleet.adapters.sql.postgresql import is_postgresql
+from signalfleet.adapters.sql.postgresql_engine import PostgresqlEngine
+from signalfleet.adapters.sql.postgresql_readers import PostgresqlReaders
 from signalfleet.adapters.sql.readers import Readers
 from signalfleet.adapters.sql.records import (
     SqlAccounts,
@@ -18,13 +22,23 @@ from signalfleet.adapters.sql.records import (
     SqlCredentials,
     SqlSettings,
 )
+from signalfleet.adapters.sql.row_access import SqlRowAccess
 from signalfleet.adapters.sql.sqlite import (
     database_path,
     open_writer,
     prepare_file,
     require_schema,
 )
-from signalfleet.adapters.sql.statements import SQLITE, Statements
+from signalfleet.adapters.sql.sqlite_engine import SqliteEngine
+from signalfleet.adapters.sql.statements import postgresql_statements, sqlite_statements
+from signalfleet.adapters.sql.tenants import (
+    SqlAuditTrail,
+    SqlDepartures,
+    SqlIdempotency,
+    SqlQuota,
+    SqlRetention,
+)
+from signalfleet.adapters.sql.waves import DRIVER_ERRORS
 from signalfleet.adapters.sql.writer import Writer
 from signalfleet.domain.ids import UserId
 
@@ -35,7 +49,7 @@ class SqlUserStore:
     __slots__ = ("_database", "_user_id")
 
     def __init__(self, database: Database, user_id: UserId) -> None:
-        self._database = database
+        self._database = database.of(user_id)
         self._user_id = user_id
 
     @property
@@ -70,9 +84,29 @@ class SqlUserStore:
     def bot(self) -> SqlBot:
         return SqlBot(self._database, self._user_id)
 
+    @property
+    def notices(self) -> SqlNotices:
+        return SqlNotices(self._database, self._user_id)
+
+    @property
+    def quota(self) -> SqlQuota:
+        return SqlQuota(self._database, self._user_id)
+
+    @property
+    def idempotency(self) -> SqlIdempotency:
+        return SqlIdempotency(self._database, self._user_id)
+
+    @property
+    def events(self) -> SqlAuditTrail:
+        return SqlAuditTrail(self._database, self._user_id)
+
+    @property
+    def retention(self) -> SqlRetention:
+        return SqlRetention(self._database, self._user_id)
+
 
 class SqlStore:
-    """A migrated SQLite database. Use `open`, and `aclose` when done."""
+    """A migrated database. Use `open`, and `aclose` when done."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -85,6 +119,8 @@ class SqlStore:
         RefusedError if its schema or its place is not right, StoreUnavailableError if it cannot
         be opened now.
         """
+        if is_postgresql(path_or_url):
+            return cls(await _open_postgresql(path_or_url, cell))
         return cls(await asyncio.to_thread(_open, database_path(path_or_url), cell))
 
     def user(self, user_id: UserId) -> SqlUserStore:
@@ -93,6 +129,14 @@ class SqlStore:
     @property
     def fleet(self) -> SqlFleet:
         return self._fleet
+
+    @property
+    def departures(self) -> SqlDepartures:
+        return SqlDepartures(self._database)
+
+    @property
+    def rows(self) -> SqlRowAccess:
+        return SqlRowAccess(self._database)
 
     async def ready(self) -> None:
         sql = self._database.sql
@@ -104,6 +148,26 @@ class SqlStore:
         # Only a connection that may write can put the log back into the file when it is the last.
         await self._database.readers.aclose()
         await self._database.writer.aclose()
+
+
+async def _open_postgresql(url: str, cell: str) -> Database:
+    engine = PostgresqlEngine(url)
+    try:
+        await asyncio.to_thread(engine.open)
+        try:
+            readers = await PostgresqlReaders.open(url)
+        except BaseException:
+            await asyncio.to_thread(engine.close)
+            raise
+    except DRIVER_ERRORS as e:
+        raise translated(e) from e
+    return Database(
+        cell=cell,
+        sql=postgresql_statements(),
+        writer=Writer(engine),
+        readers=readers,
+        is_postgresql=True,
+    )
 
 
 def _open(path: Path, cell: str) -> Database:
@@ -118,4 +182,9 @@ def _open(path: Path, cell: str) -> Database:
             raise
     except sqlite3.Error as e:
         raise translated(e) from e
-    return Database(cell=cell, sql=Statements(SQLITE), writer=Writer(connection), readers=readers)
+    return Database(
+        cell=cell,
+        sql=sqlite_statements(),
+        writer=Writer(SqliteEngine(connection)),
+        readers=readers,
+    )

@@ -1,30 +1,31 @@
-"""The one writer: operations queue, and all that wait are committed together.
+"""The one writer of a process: operations queue, and all that wait are committed together.
 
-Each operation runs inside a savepoint, so that one which fails takes nothing else with it. If the
-transaction itself breaks, everything in it runs again one by one.
+It has a thread and a connection of its own. How a batch is run is the engine's matter; what counts
+here is that who asked is answered after the commit, in time, and once.
 """
 
 import asyncio
-import contextlib
 import queue
-import sqlite3
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
-from signalfleet.adapters.sql.errors import translated
-from signalfleet.adapters.sql.session import Session, Undo
-from signalfleet.ports.errors import StoreUnavailableError
+from signalfleet.adapters.sql.session import Operation
+from signalfleet.domain.ids import UserId
+from signalfleet.ports.errors import StoreInDoubtError, StoreUnavailableError
 
 T = TypeVar("T")
-Operation: TypeAlias = Callable[[Session], T]
 
 BATCH: Final = 256
 HOT_TIMEOUT_S: Final = 2.0
 STUCK_AFTER_S: Final = 8.0
 """How long an operation that has begun may take on; then nobody knows whether it is written."""
 CLOSE_GRACE_S: Final = 5.0
+TOGETHER_SHARE: Final = 0.05
+"""Who began to wait within this share of the patience is looked after by one timer."""
 
 
 class _Stage(Enum):
@@ -33,13 +34,24 @@ class _Stage(Enum):
     OVER = 3
 
 
-class _Job(Generic[T]):
-    """One operation on its way to the writer, and the future of who asked for it."""
+class Job(Generic[T]):
+    """One operation on its way to the writer, and the future of who asked for it.
 
-    __slots__ = ("answer", "error", "future", "loop", "operation", "stage")
+    The engine sets `answer` or `error`; both count only when it is done with the batch.
+    """
 
-    def __init__(self, operation: Operation[T], loop: asyncio.AbstractEventLoop) -> None:
+    __slots__ = ("answer", "error", "future", "loop", "operation", "patience_s", "stage", "user")
+
+    def __init__(
+        self,
+        operation: Operation[T],
+        user: UserId | None,
+        loop: asyncio.AbstractEventLoop,
+        patience_s: float,
+    ) -> None:
         self.operation = operation
+        self.user = user
+        self.patience_s = patience_s
         self.loop = loop
         self.future: asyncio.Future[T] = loop.create_future()
         self.stage = _Stage.WAITING
@@ -55,49 +67,106 @@ class _Job(Generic[T]):
             self.future.set_result(self.answer)  # type: ignore[arg-type]  # Set where no error is.
 
 
-_AnyJob: TypeAlias = _Job[Any]
+AnyJob: TypeAlias = Job[Any]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Jobs that began to wait before `until`, looked after together."""
+
+    until: float
+    jobs: list[AnyJob] = field(default_factory=list)
+
+
+class Engine(Protocol):
+    """What runs batches. All of it is called in the writer's thread."""
+
+    def run_batch(self, jobs: Sequence[AnyJob]) -> None:
+        """Give each job an answer that is committed, or an error; raise nothing."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Writer:
-    """Owns the connection that writes. `run` is for any number of tasks and loops at once."""
+    """Owns the engine. `run` is for any number of tasks and loops at once."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._session = Session(connection)
-        self._jobs: queue.SimpleQueue[_AnyJob | None] = queue.SimpleQueue()
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._jobs: queue.SimpleQueue[list[AnyJob] | None] = queue.SimpleQueue()
+        self._left: deque[AnyJob] = deque()
+        self._arrived: dict[asyncio.AbstractEventLoop, list[AnyJob]] = {}
         self._lock = threading.Lock()
         self._is_closed = False
+        self._groups: dict[tuple[asyncio.AbstractEventLoop, float], _Group] = {}
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 
-    async def run(self, operation: Operation[T], timeout_s: float = HOT_TIMEOUT_S) -> T:
+    async def run(
+        self,
+        operation: Operation[T],
+        timeout_s: float = HOT_TIMEOUT_S,
+        *,
+        user: UserId | None = None,
+    ) -> T:
         """Run an operation in a transaction of the writer; return its answer after the commit.
+
+        With a user it may touch this user's rows and no others, where the database can tell.
 
         An operation may run twice, so it must not change anything but rows. StoreUnavailableError
         if it could not begin in time; then it never will.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(operation, loop)
-        with self._lock:
-            if self._is_closed:
-                raise StoreUnavailableError("the store is closed")
-            self._jobs.put(job)
-        timer = loop.call_later(timeout_s, self._give_up, job)
+        if self._is_closed:
+            raise StoreUnavailableError("the store is closed")
+        job = Job(operation, user, loop, timeout_s)
+        arrived = self._arrived.get(loop)
+        if arrived is None:
+            # After all tasks that can run now: what they ask comes into one batch, and the writer
+            # does not take turns with them for the interpreter.
+            self._arrived[loop] = [job]
+            loop.call_soon(self._hand_over, loop)
+        else:
+            arrived.append(job)
+        self._watch(job)
         try:
             return await job.future
         finally:
-            timer.cancel()
-            self._withdraw(job)
+            if job.stage is _Stage.WAITING:
+                self._withdraw(job)
 
     async def aclose(self) -> None:
         """Finish what was queued and close the connection, in a bounded time."""
-        with self._lock:
-            if not self._is_closed:
-                self._is_closed = True
-                self._jobs.put(None)
+        if not self._is_closed:
+            self._is_closed = True
+            for loop in tuple(self._arrived):
+                self._hand_over(loop)
+            self._jobs.put(None)
         await asyncio.to_thread(self._thread.join, CLOSE_GRACE_S)
 
-    def _withdraw(self, job: _AnyJob) -> bool:
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        arrived = self._arrived.pop(loop, None)
+        if arrived:
+            self._jobs.put(arrived)
+
+    def _watch(self, job: AnyJob) -> None:
+        """See to it that somebody is answered who waits too long.
+
+        One timer for all that began to wait within a moment: one for each costs more than its job.
+        """
+        key = (job.loop, job.patience_s)
+        now = job.loop.time()
+        group = self._groups.get(key)
+        if group is None or now > group.until:
+            group = self._groups[key] = _Group(until=now + job.patience_s * TOGETHER_SHARE)
+            job.loop.call_later(job.patience_s, self._look_after, group)
+        group.jobs.append(job)
+
+    def _look_after(self, group: _Group) -> None:
+        for job in group.jobs:
+            self._give_up(job)
+
+    def _withdraw(self, job: AnyJob) -> bool:
         """Take back an operation that has not begun; tell whether that was so."""
         with self._lock:
             if job.stage is not _Stage.WAITING:
@@ -105,7 +174,7 @@ class Writer:
             job.stage = _Stage.OVER
             return True
 
-    def _give_up(self, job: _AnyJob) -> None:
+    def _give_up(self, job: AnyJob) -> None:
         if job.future.done():
             return
         if self._withdraw(job):
@@ -114,97 +183,47 @@ class Writer:
             job.loop.call_later(STUCK_AFTER_S, _call_stuck, job)
 
     def _work(self) -> None:
-        is_open = True
         try:
-            while is_open:
-                jobs, is_open = self._next_batch()
-                if jobs:
-                    self._run_batch(jobs)
-                    _resolve(jobs)
+            while jobs := self._next_batch():
+                begun = self._begin(jobs)
+                if begun:
+                    self._engine.run_batch(begun)
+                    _resolve(begun)
         finally:
-            self._connection.close()
+            self._engine.close()
 
-    def _next_batch(self) -> tuple[list[_AnyJob], bool]:
-        """Wait for a job, take what else is there; the flag is False when it was the last."""
-        found: list[_AnyJob] = []
-        job = self._jobs.get()
-        is_open = job is not None
-        while job is not None:
-            found.append(job)
-            if len(found) == BATCH:
-                break
+    def _next_batch(self) -> list[AnyJob]:
+        """Wait for jobs, take what else is there; none if there will never be any."""
+        left = self._left
+        while len(left) < BATCH:
             try:
-                job = self._jobs.get_nowait()
+                arrived = self._jobs.get(block=not left)
             except queue.Empty:
                 break
-            is_open = job is not None
+            if arrived is None:
+                self._jobs.put(None)
+                break
+            left.extend(arrived)
+        return [left.popleft() for _ in range(min(BATCH, len(left)))]
+
+    def _begin(self, jobs: list[AnyJob]) -> list[AnyJob]:
         with self._lock:
-            begun = [job for job in found if job.stage is _Stage.WAITING]
+            begun = [job for job in jobs if job.stage is _Stage.WAITING]
             for job in begun:
                 job.stage = _Stage.RUNNING
-        return begun, is_open
-
-    def _run_batch(self, jobs: list[_AnyJob]) -> None:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as e:
-            # Another process holds the lock for long: each one alone would only wait again.
-            _fail(jobs, e)
-            return
-        try:
-            for job in jobs:
-                self._run_one(job)
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as e:
-            self._roll_back()
-            if len(jobs) == 1:
-                _fail(jobs, e)
-                return
-            for job in jobs:
-                self._run_batch([job])
-
-    def _run_one(self, job: _AnyJob) -> None:
-        """Run one operation; raises only if the transaction of all is lost."""
-        execute = self._connection.execute
-        job.answer = job.error = None
-        execute("SAVEPOINT one")
-        try:
-            job.answer = job.operation(self._session)
-        except Undo as e:
-            job.answer = e.answer
-        except sqlite3.Error as e:
-            if not self._connection.in_transaction:
-                raise
-            job.error = translated(e)
-        except Exception as e:  # noqa: BLE001 - It belongs to who asked.
-            job.error = e
-        else:
-            execute("RELEASE one")
-            return
-        execute("ROLLBACK TO one")
-        execute("RELEASE one")
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            with contextlib.suppress(sqlite3.Error):  # The next transaction will say what is wrong.
-                self._connection.execute("ROLLBACK")
+        return begun
 
 
-def _fail(jobs: list[_AnyJob], error: sqlite3.Error) -> None:
-    for job in jobs:
-        job.error = translated(error)
-
-
-def _call_stuck(job: _AnyJob) -> None:
+def _call_stuck(job: AnyJob) -> None:
     if not job.future.done():
         job.future.set_exception(
-            StoreUnavailableError("the store does not answer; what was asked may be written later")
+            StoreInDoubtError("the store does not answer; what was asked may be written later")
         )
 
 
-def _resolve(jobs: list[_AnyJob]) -> None:
+def _resolve(jobs: list[AnyJob]) -> None:
     """Hand the answers over, with one call per loop and batch."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_AnyJob]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[AnyJob]] = {}
     for job in jobs:
         by_loop.setdefault(job.loop, []).append(job)
     for loop, own in by_loop.items():
@@ -212,6 +231,6 @@ def _resolve(jobs: list[_AnyJob]) -> None:
             loop.call_soon_threadsafe(_resolve_all, own)
 
 
-def _resolve_all(jobs: list[_AnyJob]) -> None:
+def _resolve_all(jobs: list[AnyJob]) -> None:
     for job in jobs:
         job.resolve()
