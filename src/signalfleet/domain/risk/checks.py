@@ -8,6 +8,7 @@ from typing import Final
 
 from signalfleet.domain.instruments.model import Quote, Side
 from signalfleet.domain.money import Price
+from signalfleet.domain.risk.facts import NO_FACTS, GuardFacts
 from signalfleet.domain.risk.refusal import Check
 from signalfleet.domain.settings.resolve import Effective
 from signalfleet.domain.signals.model import Issue, PriceRange, Signal
@@ -16,6 +17,14 @@ MAX_QUOTE_AGE: Final = timedelta(seconds=10)
 NEAR_SHARE: Final = Decimal("0.1")
 """Two signals are the same idea if their levels differ by less of the stop distance."""
 HUNDRED: Final = Decimal(100)
+PAUSED: Final = {
+    "store_slow": "the database is slow",
+    "stop_unknown": "it is not known whether you pressed Stop",
+    "clock_unknown": "Telegram's clock is not known yet",
+    "clock_wrong": "this machine's clock is wrong",
+    "lease_over": "this process lost its place",
+    "lease_ending": "this process may lose its place",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +40,21 @@ class OpenCopy:
     risk: Decimal
     decided_at: datetime
     is_live: bool
+    is_reversed: bool = False
+
+    @property
+    def traded(self) -> Side:
+        """Return the side of its trades; `side` is the channel's."""
+        return self.side.opposite if self.is_reversed else self.side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gatekeeping:
-    """Facts of the account and of us that do not depend on prices."""
+    """Facts of the account and of us that do not depend on prices.
+
+    `paused` says why no entry may go out at all just now; `clock_offset` is Telegram's clock minus
+    ours; `symbol_held`: the account has a position in the symbol, whoever opened it.
+    """
 
     now: datetime
     posted_at: datetime
@@ -45,11 +64,25 @@ class Gatekeeping:
     connected: bool
     unknown_entries: int
     unknown_on_symbol: bool
+    reconciled: bool = True
+    paused: str | None = None
+    clock_offset: timedelta = timedelta(0)
+    symbol_held: bool = False
+    facts: GuardFacts = NO_FACTS
 
 
 def check_account(facts: Gatekeeping) -> tuple[Check, ...]:
     return (
         _flag("copying", "stopped by you" if facts.halted else "on", not facts.halted, "halted"),
+        _flag(
+            "entries",
+            PAUSED.get(facts.paused, facts.paused) if facts.paused else "on",
+            facts.paused is None,
+            "entries_paused",
+        ),
+        _flag(
+            "compared with the broker", _yes(facts.reconciled), facts.reconciled, "not_reconciled"
+        ),
         _flag("connection", _yes(facts.connected), facts.connected, "account_not_ready"),
         _flag(
             "trading allowed", _yes(facts.trade_allowed), facts.trade_allowed, "trading_disabled"
@@ -69,21 +102,26 @@ def check_account(facts: Gatekeeping) -> tuple[Check, ...]:
     )
 
 
-def check_account_kind(margin_mode: str) -> Check:
-    """Where a broker nets positions, legs melt into one and cannot be followed one by one."""
+def check_netting(
+    symbol: str, facts: Gatekeeping, copies: Sequence[OpenCopy], *, nets: bool
+) -> Check:
+    """Where a broker nets positions, a second one in a symbol would melt into the first."""
+    live = sum(1 for copy in copies if copy.is_live and copy.symbol == symbol)
+    busy = nets and bool(live or facts.symbol_held)
+    value = f"{live} of ours" if live else "another position" if facts.symbol_held else "free"
     return Check(
-        name="kind of account",
-        value=margin_mode,
-        limit="hedging",
-        source="not offered yet",
-        passed=margin_mode == "hedging",
-        code="netting_account",
+        name="symbol on this account",
+        value=value if nets else "any number",
+        limit="one position" if nets else "",
+        source="your broker nets positions" if nets else "",
+        passed=not busy,
+        code="netting_symbol_busy",
     )
 
 
 def check_age(facts: Gatekeeping, effective: Effective) -> Check:
     """Compare the message's age with the limit. Telegram's date has whole seconds."""
-    age = (facts.now - facts.posted_at).total_seconds()
+    age = (facts.now + facts.clock_offset - facts.posted_at).total_seconds()
     limit = effective.rules.max_signal_age
     return Check(
         name="age",
@@ -158,7 +196,7 @@ def _same_idea(signal: Signal, copy: OpenCopy) -> bool:
 def check_conflict(
     symbol: str, side: Side, copies: Sequence[OpenCopy], effective: Effective
 ) -> Check:
-    opposite = [c for c in copies if c.is_live and c.symbol == symbol and c.side is not side]
+    opposite = [c for c in copies if c.is_live and c.symbol == symbol and c.traded is not side]
     hedging = effective.rules.conflict.value == "hedge"
     return Check(
         name="opposite trade",
@@ -207,7 +245,7 @@ def check_spread(quote: Quote, stop: Price, side: Side, effective: Effective) ->
 
 
 def check_levels(
-    side: Side, entries: Sequence[Price], stop: Price, targets: Sequence[Price | None]
+    side: Side, entries: Sequence[Price], stop: Price | None, targets: Sequence[Price | None]
 ) -> tuple[Check, ...]:
     """See that the stop loses and every target wins from wherever the order may fill."""
     worst = min(price.value * side.sign for price in entries)
@@ -216,10 +254,10 @@ def check_levels(
     return (
         Check(
             name="stop side",
-            value=str(stop),
+            value="no stop, as you allow" if stop is None else str(stop),
             limit=" and ".join(dict.fromkeys(str(price) for price in entries)),
             source="",
-            passed=stop.value * side.sign < worst,
+            passed=stop is None or stop.value * side.sign < worst,
             code="stop_wrong_side",
         ),
         Check(

@@ -8,13 +8,17 @@ from typing import Final
 from signalfleet.domain.settings.entries import EntryRules
 from signalfleet.domain.settings.follow_ups import FollowUpRules
 from signalfleet.domain.settings.guards import GuardRules
+from signalfleet.domain.settings.losses import LossRules
+from signalfleet.domain.settings.protection import ProtectionRules
 from signalfleet.domain.settings.sizing import SizingRules
 from signalfleet.domain.settings.stops import StopRules
 from signalfleet.domain.settings.values import SPEC, Spec
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules(SizingRules, StopRules, EntryRules, FollowUpRules, GuardRules):
+class Rules(
+    SizingRules, StopRules, EntryRules, ProtectionRules, FollowUpRules, GuardRules, LossRules
+):
     """The values in force for one signal on one account."""
 
 
@@ -24,8 +28,10 @@ GROUPS: Final[Mapping[str, type]] = MappingProxyType(
         "Size": SizingRules,
         "Stops and targets": StopRules,
         "Entries": EntryRules,
+        "Protection": ProtectionRules,
         "Follow-ups": FollowUpRules,
         "Guards": GuardRules,
+        "Loss limits": LossRules,
     }
 )
 CATALOGUE: Final[Mapping[str, Spec]] = MappingProxyType(

@@ -25,13 +25,6 @@ class FollowUpRules:
         FLAG,
         "Whether a channel may move a stop to where the trade can lose more.",
     )
-    break_even_offset: Decimal = setting(
-        Decimal(0),
-        number("0", "1000"),
-        "How far beyond the opening price the stop is set at break-even.",
-        unit="pips",
-        also_called=("lock-in pips",),
-    )
     partial_default: Decimal = setting(
         Decimal("0.5"),
         number("0.01", "0.99"),

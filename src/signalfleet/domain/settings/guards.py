@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from signalfleet.domain.settings.choices import Conflict
+from signalfleet.domain.settings.choices import Conflict, CopyState
 from signalfleet.domain.settings.values import (
     ACCOUNT_OR_USER,
     CHANNEL_OR_USER,
@@ -17,6 +17,14 @@ from signalfleet.domain.settings.values import (
 
 @dataclass(frozen=True, kw_only=True)
 class GuardRules:
+    copy_state: CopyState = setting(
+        CopyState.ON,
+        choice(CopyState),
+        "Whether signals are copied: on, close_only (what is open is managed to its end), paused "
+        "(what is open keeps its stop and target), or panic (everything is closed).",
+        merge=Merge.LOWEST,
+        also_called=("Disable Copy", "Close Only", "pause", "Close All & Disable"),
+    )
     max_signal_age: Decimal = setting(
         Decimal(45),
         number("5", "300"),
@@ -47,6 +55,13 @@ class GuardRules:
         merge=Merge.LOWEST,
         unit="share of the stop distance",
         also_called=("max_spread_pips", "MaxSpread"),
+    )
+    approval_ttl: Decimal = setting(
+        Decimal(120),
+        number("30", "900"),
+        "How long a signal that asks first waits for your answer.",
+        unit="seconds",
+        also_called=("semi-auto", "confirmation"),
     )
     duplicate_window: Decimal = setting(
         Decimal(240),

@@ -1,13 +1,16 @@
 """Find each setting's effective value over the levels, and say which level it came from."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import reduce
 from typing import Any
 
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.settings.catalogue import CATALOGUE, DEFAULTS, Rules
-from signalfleet.domain.settings.values import Merge
+from signalfleet.domain.settings.values import Merge, Spec
 
 PRODUCT = "product default"
 NO_SETTINGS = frozenset({"profile"})
@@ -23,37 +26,128 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A value of a level that is not in force because another one won."""
+
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Effective:
-    """The rules in force and, by setting, where each value came from."""
+    """The rules in force and, by setting, where each value came from and what it won over."""
 
     rules: Rules
     sources: Mapping[str, str]
+    lost: Mapping[str, tuple[Lost, ...]] = field(default_factory=dict)
 
     def source(self, key: str) -> str:
         return self.sources[key]
 
+    def say_source(self, key: str) -> str:
+        """Return the source in words, with what it won over: `channel; not 3 from account`."""
+        beaten = [f"{lost.value} from {lost.source}" for lost in self.lost.get(key, ())]
+        return self.sources[key] + (f"; not {', '.join(beaten)}" if beaten else "")
 
-def resolve(levels: Sequence[Level]) -> Effective:
+    def changed(self) -> dict[str, object]:
+        """Return the values that differ from the product's, as a document holds them."""
+        return {
+            key: spec.write(getattr(self.rules, key))
+            for key, spec in CATALOGUE.items()
+            if getattr(self.rules, key) != getattr(DEFAULTS, key)
+        }
+
+    @property
+    def snapshot(self) -> str:
+        """Return the id of these values: equal values have equal ids."""
+        text = json.dumps([_PRODUCT_VALUES, self.changed()], sort_keys=True)
+        return "r" + hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+_PRODUCT_VALUES = hashlib.blake2b(
+    json.dumps(
+        {key: spec.write(getattr(DEFAULTS, key)) for key, spec in CATALOGUE.items()}, sort_keys=True
+    ).encode(),
+    digest_size=10,
+).hexdigest()
+"""So that a snapshot has another id in a product with other defaults."""
+
+
+def resolve(levels: Sequence[Level], cap: Level | None = None) -> Effective:
     """Merge the levels, most specific first; raise DomainError for an unknown or bad value.
 
     The product's default takes part in overriding only: a limit that the user sets may be looser
-    than the default, but no level may loosen what another level of the user's has set.
+    than the default, but no level may loosen what another level of the user's has set. `cap`, the
+    user's plan, bounds what comes out.
     """
     unknown = {key for level in levels for key in level.doc} - set(CATALOGUE) - NO_SETTINGS
     if unknown:
         raise DomainError(f"unknown settings: {', '.join(sorted(unknown))}")
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
+    lost: dict[str, tuple[Lost, ...]] = {}
+    bounds = {} if cap is None else cap.doc
+    set_somewhere = {key for level in levels for key in level.doc} | set(bounds)
     for key, spec in CATALOGUE.items():
-        found: list[tuple[Any, str]] = []
-        for level in levels:
-            if key in level.doc:
-                try:
-                    found.append((spec.parse(level.doc[key]), level.source))
-                except DomainError as error:
-                    raise DomainError(f"{key} of {level.source}: {error}") from error
-        values[key], sources[key] = _merge(spec.merge, found, getattr(DEFAULTS, key))
-    return Effective(rules=Rules(**values), sources=sources)
+        if key not in set_somewhere:
+            values[key], sources[key] = getattr(DEFAULTS, key), PRODUCT
+            continue
+        found = [(_parsed(key, level), level.source) for level in levels if key in level.doc]
+        value, source = _merge(spec.merge, found, getattr(DEFAULTS, key))
+        if cap is not None and key in bounds and _rank(value) > _rank(_parsed(key, cap)):
+            found = found or [(value, source)]
+            value, source = _parsed(key, cap), cap.source
+        values[key], sources[key] = value, source
+        beaten = _beaten(spec, found, value)
+        if beaten:
+            lost[key] = beaten
+    return Effective(rules=Rules(**values), sources=sources, lost=lost)
+
+
+def problems_of(doc: Mapping[str, object], scope: str) -> list[str]:
+    """Return every reason why a level's document may not be saved, a sentence each."""
+    found = []
+    for key, value in doc.items():
+        if key in NO_SETTINGS:
+            continue
+        spec = CATALOGUE.get(key)
+        if spec is None:
+            found.append(f"{key} is no setting.")
+            continue
+        if scope not in spec.scopes:
+            found.append(f"{key} cannot be set for {scope}: set it for {' or '.join(spec.scopes)}.")
+        try:
+            spec.parse(value)
+        except DomainError as error:
+            found.append(f"{key}: {error}.")
+    return found
+
+
+def _parsed(key: str, level: Level) -> Any:  # noqa: ANN401 - a value of any kind
+    try:
+        return CATALOGUE[key].parse(level.doc[key])
+    except DomainError as error:
+        raise DomainError(f"{key} of {level.source}: {error}") from error
+
+
+def _rank(value: object) -> Decimal:
+    """Order limits: none at all is the loosest maximum, and no is stricter than yes."""
+    match value:
+        case None:
+            return Decimal("Infinity")
+        case Decimal() | int():
+            return Decimal(value)
+        case _:
+            # Words and packs that are limits say how loose they are themselves.
+            return Decimal(value.looseness)  # type: ignore[attr-defined]
+
+
+def _beaten(spec: Spec, found: list[tuple[Any, str]], value: object) -> tuple[Lost, ...]:
+    if spec.merge is Merge.UNION:
+        return ()
+    return tuple(
+        Lost(value=spec.show(other), source=source) for other, source in found if other != value
+    )
 
 
 def _merge(merge: Merge, found: list[tuple[Any, str]], default: object) -> tuple[Any, str]:
@@ -63,9 +157,9 @@ def _merge(merge: Merge, found: list[tuple[Any, str]], default: object) -> tuple
         case Merge.OVERRIDE:
             return found[0]
         case Merge.LOWEST:
-            return min(found, key=lambda item: item[0])
+            return min(found, key=lambda item: _rank(item[0]))
         case Merge.HIGHEST:
-            return max(found, key=lambda item: item[0])
+            return max(found, key=lambda item: _rank(item[0]))
         case Merge.UNION:
             joined = reduce(lambda left, right: left | right, (value for value, _ in found))
             return joined, ", ".join(source for _, source in found)

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from signalfleet.domain.settings.choices import BelowMinLot, RiskBase, SizeMode
+from signalfleet.domain.settings.choices import (
+    BelowMinLot,
+    RiskBase,
+    SizeMode,
+    UseSignalSize,
+)
+from signalfleet.domain.settings.kinds import AMOUNT, Amount, optional
 from signalfleet.domain.settings.values import (
     ACCOUNT_OR_USER,
     FLAG,
@@ -19,8 +25,16 @@ class SizingRules:
     size_mode: SizeMode = setting(
         SizeMode.RISK_PERCENT,
         choice(SizeMode),
-        "How the size of a trade is found: from the money at risk, or always the same lots.",
-        also_called=("RISK_MODE", "Lot Mode", "LotSizeType", "Volume Type", "risk_type"),
+        "How the size of a trade is found: from a share of the account or an amount at risk, "
+        "always the same lots, or lots that grow with the balance.",
+        also_called=(
+            "RISK_MODE",
+            "Lot Mode",
+            "LotSizeType",
+            "Volume Type",
+            "risk_type",
+            "tradeSizeScaling",
+        ),
     )
     risk_percent: Decimal = setting(
         Decimal("1.0"),
@@ -36,12 +50,40 @@ class SizingRules:
         scopes=ACCOUNT_OR_USER,
         also_called=("scale by",),
     )
+    risk_money: Amount | None = setting(
+        None,
+        optional(AMOUNT),
+        "What one signal may lose at its stop when size_mode is risk_money, over all its targets "
+        "together; in another currency than the account's it is converted when the size is found.",
+        unit="money",
+        also_called=("MONEY_RISK_AMOUNT", "RiskAmount", "Dollar"),
+    )
     fixed_lots: Decimal = setting(
         Decimal("0.01"),
         number("0.001", "100"),
         "The lots of one signal when the size is fixed, over all its targets together.",
         unit="lots",
         also_called=("FixedLot", "Default lot size", "fixedVolume"),
+    )
+    balance_ratio: Decimal | None = setting(
+        None,
+        optional(number("1", "1000000")),
+        "How much balance stands for each 0.01 lots when size_mode is balance_ratio.",
+        unit="account currency for 0.01 lots",
+        also_called=("money ratio", "balance ratio"),
+    )
+    size_factor: Decimal = setting(
+        Decimal(1),
+        number("0.05", "5"),
+        "What the size is multiplied by, however it was found; the caps still hold.",
+        unit="times",
+        also_called=("multiplier", "lot multiplier"),
+    )
+    use_signal_size: UseSignalSize = setting(
+        UseSignalSize.NEVER,
+        choice(UseSignalSize),
+        "Whether the risk or the lots that a signal names replace yours; the caps still hold.",
+        also_called=("lot from signal",),
     )
     max_risk_percent: Decimal = setting(
         Decimal("2.0"),
@@ -71,6 +113,13 @@ class SizingRules:
         FLAG,
         "Whether spread and commission count towards the budget.",
         scopes=ACCOUNT_OR_USER,
+    )
+    assumed_loss_percent: Decimal = setting(
+        Decimal(5),
+        number("0.1", "100"),
+        "What a trade without a stop counts as in every limit on open risk.",
+        scopes=ACCOUNT_OR_USER,
+        unit="% of the balance",
     )
     commission_per_lot: Decimal = setting(
         Decimal(0),

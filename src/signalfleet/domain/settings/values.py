@@ -13,6 +13,8 @@ from typing import Any, Final, Generic, TypeVar
 from signalfleet.domain.errors import DomainError
 
 SPEC: Final = "setting"
+YES: Final = frozenset({"yes", "true", "on"})
+NO: Final = frozenset({"no", "false", "off"})
 T = TypeVar("T")
 C = TypeVar("C", bound=StrEnum)
 
@@ -39,12 +41,38 @@ CHANNEL_OR_USER: Final = (Scope.CHANNEL, Scope.USER)
 ACCOUNT_OR_USER: Final = (Scope.ACCOUNT, Scope.USER)
 
 
+def to_document(value: object) -> object:
+    """Write a value as a JSON document holds it; `Spec.parse` reads it back."""
+    match value:
+        case StrEnum():
+            return str(value)
+        case Decimal():
+            return f"{value:f}"
+        case frozenset():
+            return sorted(str(item) for item in value)
+        case tuple():
+            return [to_document(item) for item in value]
+        case Mapping():
+            return {str(key): to_document(item) for key, item in value.items()}
+        case bool() | int() | str() | list():
+            return value
+        case _:
+            return str(value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind(Generic[T]):
-    """A type of value: `read` takes what a JSON document holds and raises DomainError in words."""
+    """A type of value: `read` takes what a JSON document holds and raises DomainError in words.
+
+    `write` is its opposite. `of_text` makes a document's value of what a person typed. `words` are
+    the values to choose from, where there are few.
+    """
 
     read: Callable[[object], T]
     allowed: str
+    write: Callable[[Any], object] = to_document
+    of_text: Callable[[str], object] = str.strip
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +93,29 @@ class Spec:
     def parse(self, value: object) -> object:
         """Read a stored value; raise DomainError that says what is allowed."""
         return self.kind.read(value)
+
+    def write(self, value: object) -> object:
+        """Return what a document holds for a value."""
+        return self.kind.write(value)
+
+    def show(self, value: object) -> str:
+        """Return a value as a person reads and types it."""
+        return shown(self.kind.write(value))
+
+
+def shown(value: object) -> str:
+    """Return a document's value as a person types it."""
+    match value:
+        case True:
+            return "yes"
+        case False:
+            return "no"
+        case list():
+            return ", ".join(shown(item) for item in value) or "none"
+        case dict():
+            return "; ".join(f"{key}: {shown(item)}" for key, item in value.items()) or "none"
+        case _:
+            return str(value)
 
 
 def setting(
@@ -109,7 +160,7 @@ def choice(words: type[C]) -> Kind[C]:
         except ValueError as error:
             raise DomainError(f"must be one of {allowed}") from error
 
-    return Kind(read=read, allowed=allowed)
+    return Kind(read=read, allowed=allowed, words=tuple(word.value for word in words))
 
 
 def _flag(value: object) -> bool:
@@ -118,26 +169,23 @@ def _flag(value: object) -> bool:
     return value
 
 
+def _flag_of_text(text: str) -> object:
+    word = text.strip().lower()
+    return True if word in YES else False if word in NO else text
+
+
 def _symbols(value: object) -> frozenset[str]:
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise DomainError("must be a list of symbols")
     return frozenset(item.upper() for item in value)
 
 
-FLAG: Final = Kind(read=_flag, allowed="true or false")
-SYMBOLS: Final = Kind(read=_symbols, allowed="a list of symbols")
+def list_of_text(text: str) -> list[str]:
+    """Split what a person typed into a list at commas and line ends; `none` is an empty one."""
+    parts = (part.strip() for line in text.splitlines() for part in line.split(","))
+    found = [part for part in parts if part]
+    return [] if found == ["none"] else found
 
 
-def to_document(value: object) -> object:
-    """Write a value as a JSON document holds it; `Spec.parse` reads it back."""
-    match value:
-        case Decimal():
-            return str(value)
-        case frozenset():
-            return sorted(value)
-        case StrEnum():
-            return str(value)
-        case Mapping():
-            return {str(key): to_document(item) for key, item in value.items()}
-        case _:
-            return value
+FLAG: Final = Kind(read=_flag, allowed="true or false", of_text=_flag_of_text, words=("yes", "no"))
+SYMBOLS: Final = Kind(read=_symbols, allowed="a list of symbols", of_text=list_of_text)

@@ -9,7 +9,8 @@ from signalfleet.domain.ids import TradeId
 from signalfleet.domain.instruments.model import Instrument, Quote
 from signalfleet.domain.instruments.pips import default_pip_size
 from signalfleet.domain.money import Lots, Price
-from signalfleet.domain.settings.catalogue import FollowUps, Rules
+from signalfleet.domain.settings.catalogue import Rules
+from signalfleet.domain.settings.choices import FollowUps
 from signalfleet.domain.signals.model import (
     Action,
     BreakEven,
@@ -26,6 +27,7 @@ from signalfleet.domain.signals.model import (
     TpRef,
     Trail,
 )
+from signalfleet.domain.trading.care import Care, care_of_plan
 from signalfleet.domain.trading.intents import (
     AmendLeg,
     CancelLeg,
@@ -34,6 +36,8 @@ from signalfleet.domain.trading.intents import (
     ProtectLeg,
     ReduceLeg,
 )
+from signalfleet.domain.trading.legs import room, target_of
+from signalfleet.domain.trading.protect import even_price
 from signalfleet.domain.trading.records import Trade, TradeState
 
 PROTECTIVE: Final = (BreakEven, MoveStop, Close, ClosePart, CancelPending)
@@ -72,6 +76,7 @@ class FollowUpQuestion:
     quote: Quote
     rules: Rules
     order_prices: Mapping[TradeId, Price] = field(default_factory=dict)
+    care: Mapping[TradeId, Care] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,11 +191,18 @@ def _break_even(
 ) -> LegCommand | LegNote:
     if trade.open_price is None:
         return LegNote(trade=trade, code="open_price_unknown", text="the fill is not known yet")
-    sign = trade.side.sign
+    if price is None:
+        care = question.care.get(trade.trade_id) or _care_of_old(question)
+        price = even_price(trade.side, trade.open_price, care, question.instrument)
+    return _set_stop(question, trade, price.rounded(question.instrument.tick_size), "break-even")
+
+
+def _care_of_old(question: FollowUpQuestion) -> Care:
+    """Return the care of a leg whose entry was stored without any, by the rules of now."""
     pip = question.instrument.pip_size or default_pip_size(question.canonical)
-    offset = question.rules.break_even_offset * pip * sign
-    wanted = price or Price(trade.open_price.value + offset)
-    return _set_stop(question, trade, wanted.rounded(question.instrument.tick_size), "break-even")
+    return care_of_plan(
+        question.rules, question.instrument, question.quote, pip=pip, stop=None, targets=()
+    )
 
 
 def _move_stop(question: FollowUpQuestion, trade: Trade, place: StopPlace) -> LegCommand | LegNote:
@@ -233,18 +245,29 @@ def _set_stop(
     if trade.state is TradeState.PENDING:
         return _amend_levels(question, trade, wanted, trade.take_profit, change)
     now = question.quote.to_close(trade.side)
-    room = question.instrument.stops_level * question.instrument.point
+    frozen = _frozen(question, trade, now)
+    if frozen is not None:
+        return frozen
     distance = (now.value - wanted.value) * sign
-    if distance <= 0 or distance < room:
+    if distance <= 0 or distance < room(question.instrument):
         return LegNote(trade=trade, code="late_stop", text=f"price {now}, stop {wanted}")
     command = ProtectLeg(stop_loss=wanted, take_profit=trade.take_profit)
     return _command(trade, command, change)
 
 
+def _frozen(question: FollowUpQuestion, trade: Trade, now: Price) -> LegNote | None:
+    """Where a level is about to be touched, the broker lets nobody change it any more."""
+    reach = question.instrument.freeze_level * question.instrument.point
+    for level in (trade.stop_loss, trade.take_profit):
+        if reach and level is not None and abs(level.value - now.value) <= reach:
+            return LegNote(trade=trade, code="frozen", text=f"price {now}, level {level}")
+    return None
+
+
 def _one_target(
     question: FollowUpQuestion, index: int | None, price: Price | None
 ) -> dict[int, Price | None]:
-    last = max((trade.leg for trade in question.trades), default=1)
+    last = max((target_of(trade.leg) for trade in question.trades), default=1)
     return {index if index is not None else last: price}
 
 
@@ -252,9 +275,9 @@ def _move_targets(question: FollowUpQuestion, wanted: dict[int, Price | None]) -
     """Set targets by leg; a leg beyond the list keeps its own."""
     found: list[LegCommand | LegNote] = []
     for trade in question.trades:
-        if trade.leg not in wanted or not trade.state.is_live:
+        if target_of(trade.leg) not in wanted or not trade.state.is_live:
             continue
-        price = wanted[trade.leg]
+        price = wanted[target_of(trade.leg)]
         target = price.rounded(question.instrument.tick_size) if price else None
         found.append(_set_target(question, trade, target))
     if not found:
@@ -273,6 +296,9 @@ def _set_target(
     now = question.quote.to_close(trade.side)
     if target is not None and (target.value - now.value) * trade.side.sign <= 0:
         return _command(trade, CloseLeg(), f"target {target} is passed at {now}: close")
+    frozen = _frozen(question, trade, now)
+    if frozen is not None:
+        return frozen
     command = ProtectLeg(stop_loss=trade.stop_loss, take_profit=target)
     return _command(trade, command, change)
 
@@ -290,7 +316,7 @@ def _close_part(
     if not legs:
         return FollowUpPlan(refusal="no_open_trade")
     if number is not None:
-        chosen = [leg for leg in legs if leg.leg == number]
+        chosen = [leg for leg in legs if target_of(leg.leg) == number]
         if not chosen:
             return FollowUpPlan(refusal="no_such_leg")
         return FollowUpPlan(commands=tuple(_command(t, CloseLeg(), "close leg") for t in chosen))

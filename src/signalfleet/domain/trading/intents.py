@@ -9,6 +9,8 @@ from signalfleet.domain.ids import AccountId, ClientId, IntentId, TradeId
 from signalfleet.domain.instruments.model import Side
 from signalfleet.domain.money import Lots, Price
 from signalfleet.domain.signals.model import OrderKind
+from signalfleet.domain.trading.care import Care
+from signalfleet.domain.trading.orders import TrailingStop
 
 
 class Lane(StrEnum):
@@ -42,7 +44,22 @@ class IntentState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetStep:
+    """Where one position has several targets: at `price`, close until `remaining` is left."""
+
+    price: Price
+    remaining: Lots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenLeg:
+    """Open one leg. An order at market goes out at `worst` or better, never beyond it.
+
+    `first_target` is the copy's nearest one. `steps` are targets before `take_profit` that we
+    close at ourselves, on accounts that hold one position for each symbol. `care` is what we do for
+    the leg once it is open.
+    """
+
     symbol: str
     side: Side
     kind: OrderKind
@@ -52,11 +69,17 @@ class OpenLeg:
     take_profit: Price | None
     magic: int
     expires_at: datetime | None = None
+    worst: Price | None = None
+    first_target: Price | None = None
+    steps: tuple[TargetStep, ...] = ()
+    care: Care | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseLeg:
-    """Close all that is left of the leg."""
+    """Close all that is left of the leg; or the position named, which should not exist."""
+
+    position_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +91,25 @@ class ReduceLeg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectLeg:
-    """Set stop and target together: brokers may clear the one that is left out."""
+    """Set stop and target together: brokers may clear the one that is left out.
+
+    A tighter stop that the position has by then stays, unless it `widens`. `trailing` is what the
+    broker's side does from now on; `care` and `steps`, where given, replace what the entry said.
+    """
 
     stop_loss: Price | None
     take_profit: Price | None
+    trailing: TrailingStop | None = None
+    care: Care | None = None
+    steps: tuple[TargetStep, ...] | None = None
+    widens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelLeg:
-    """Cancel the leg's pending order."""
+    """Cancel the leg's pending order; or the order named, which should not exist."""
+
+    order_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +148,8 @@ class Intent:
 
     `evidence` names what settled it: a reply code or the look that found it. An entry may be sent
     until `valid_until`; `waits_for` names the trade whose entry must be accepted first.
+    `sending_at` is the latest moment at which it can have left, known once its call is over; for
+    an order of an owner who is gone it is the moment of the takeover.
     """
 
     intent_id: IntentId
@@ -139,6 +174,15 @@ class Intent:
     @property
     def action(self) -> Action:
         return action_of(self.command)
+
+    @property
+    def is_extra(self) -> bool:
+        """Tell whether it is about an order or position beside the leg, opened twice."""
+        match self.command:
+            case CloseLeg(position_id=str()) | CancelLeg(order_id=str()):
+                return True
+            case _:
+                return False
 
     @property
     def lane(self) -> Lane:

@@ -11,7 +11,10 @@ from typing import Final, TypeAlias, assert_never
 from signalfleet.domain.trading.intents import Intent, IntentState, Lane
 from signalfleet.domain.trading.outcomes import Accepted, Outcome, Rejected, Unknown
 
-MAX_ENTRY_ATTEMPTS: Final = 2
+MAX_ENTRY_ATTEMPTS: Final = 5
+"""Each attempt after the first follows a proof that the one before never came, while fresh."""
+MAX_AFTER_REFUSAL: Final = 2
+"""A broker that refuses for a passing reason, such as a requote, is asked once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def advance(intent: Intent, event: Event, now: datetime) -> Step:
     """Return the intent after the event; the same object where the event changes nothing."""
     match event:
         case Released():
-            return _released(intent, now)
+            return _released(intent)
         case Dropped(reason):
             return _dropped(intent, reason, now)
         case WentStale(reason):
@@ -92,7 +95,10 @@ def advance(intent: Intent, event: Event, now: datetime) -> Step:
             return _replied(intent, outcome, now)
         case Loaded():
             if intent.state is IntentState.SENDING:
-                return Step(replace(intent, state=IntentState.UNKNOWN, reason="restarted"))
+                # It left by now or never will: whoever sent it lost the slot before this moment.
+                return Step(
+                    replace(intent, state=IntentState.UNKNOWN, reason="restarted", sending_at=now)
+                )
             return Step(intent)
         case Found():
             return _found(intent, event, now)
@@ -102,9 +108,9 @@ def advance(intent: Intent, event: Event, now: datetime) -> Step:
             assert_never(event)
 
 
-def may_try_again(intent: Intent) -> bool:
+def may_try_again(intent: Intent, most: int = MAX_ENTRY_ATTEMPTS) -> bool:
     """Tell whether one more attempt may be made at all; freshness is looked at when it goes out."""
-    return intent.lane is Lane.PROTECTIVE or intent.attempt < MAX_ENTRY_ATTEMPTS
+    return intent.lane is Lane.PROTECTIVE or intent.attempt < most
 
 
 def _settled(
@@ -124,7 +130,7 @@ def _settled(
     )
 
 
-def _released(intent: Intent, now: datetime) -> Step:
+def _released(intent: Intent) -> Step:
     if intent.state is not IntentState.HELD:
         return Step(intent)
     return Step(
@@ -132,7 +138,7 @@ def _released(intent: Intent, now: datetime) -> Step:
             intent,
             state=IntentState.SENDING,
             attempt=intent.attempt + 1,
-            sending_at=now,
+            sending_at=None,
             reason=None,
         )
     )
@@ -200,7 +206,7 @@ def _accepted(intent: Intent, reply: Accepted, now: datetime) -> Step:
 def _rejected(intent: Intent, reply: Rejected, now: datetime) -> Step:
     match intent.state:
         case IntentState.SENDING | IntentState.UNKNOWN:
-            if reply.again and may_try_again(intent):
+            if reply.again and may_try_again(intent, MAX_AFTER_REFUSAL):
                 return Step(replace(intent, state=IntentState.HELD, reason=reply.code))
             evidence = f"reply {reply.code}"
             return Step(

@@ -65,7 +65,7 @@ def facts_of(trade: Trade, snapshot: Snapshot) -> TradeFacts:
     ids.discard(None)
     positions = sorted(
         (p for p in snapshot.positions if p.position_id in ids),
-        key=lambda p: p.position_id != trade.position_id,
+        key=lambda p: (p.position_id != trade.position_id, p.opened_at, p.position_id),
     )
     deals = tuple(d for d in snapshot.deals if ours(d.client_id) or d.position_id in ids)
     return TradeFacts(positions=tuple(positions), orders=orders, history=history, deals=deals)
@@ -91,7 +91,7 @@ def unnamed_facts(
             and fact.magic == command.magic
             and fact.symbol == command.symbol
             and fact.side is command.side
-            and sent - CLOCK_TOLERANCE <= at <= sent + inflight
+            and intent.created_at - CLOCK_TOLERANCE <= at <= sent + inflight
         )
 
     found = {

@@ -1,24 +1,38 @@
 """From a signal to the orders of one copy, or the reason against it. Same input, same plan."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from signalfleet.domain import ids
 from signalfleet.domain.ids import AccountId, ChannelId, InstallationId, MessageId, SignalId, UserId
 from signalfleet.domain.instruments.model import Instrument, Quote
-from signalfleet.domain.instruments.pips import default_pip_size
-from signalfleet.domain.money import Lots, Price
+from signalfleet.domain.money import Price
 from signalfleet.domain.risk import checks as guard
+from signalfleet.domain.risk import standing
+from signalfleet.domain.risk.budget import Layer, SizingQuestion
 from signalfleet.domain.risk.checks import Gatekeeping, OpenCopy
 from signalfleet.domain.risk.refusal import Check, Refusal
-from signalfleet.domain.risk.sizing import SizingQuestion, SizingReport, size_copy
+from signalfleet.domain.risk.sizing import SizingReport, size_copy
+from signalfleet.domain.settings.choices import StopsTooClose
 from signalfleet.domain.settings.resolve import Effective
 from signalfleet.domain.signals.model import OrderKind, Signal
-from signalfleet.domain.trading.entry import EntryChoice, EntryQuestion, choose_order
+from signalfleet.domain.trading.care import Care, care_of_plan
+from signalfleet.domain.trading.entry import EntryChoice, EntryQuestion
 from signalfleet.domain.trading.intents import Action, Intent, IntentState, OpenLeg
+from signalfleet.domain.trading.legs import LegDraft, draft_legs, room, widened_stop
+from signalfleet.domain.trading.levels import (
+    Levels,
+    check_stop_distance,
+    find_levels,
+    reversed_signal,
+    ruler_of,
+    traded_side,
+)
 from signalfleet.domain.trading.records import Trade, TradeState
 from signalfleet.domain.trading.reports import AccountFacts
+from signalfleet.domain.trading.zones import choose_orders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +53,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanInput:
+    """`rates` are worths of one unit of a currency in the account's, where a setting needs one."""
+
     place: Place
     signal: Signal
     effective: Effective
@@ -47,31 +63,31 @@ class PlanInput:
     instrument: Instrument
     quote: Quote
     copies: Sequence[OpenCopy]
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradePlan:
-    """What to send. `targets` has one entry per leg; None is a target left open."""
+    """What to send. `choices` are the layers, `legs` the orders as they were sized and numbered.
+
+    `settings` is the id of the effective settings that led to it.
+    """
 
     signal_id: SignalId
     intents: tuple[Intent, ...]
     trades: tuple[Trade, ...]
-    targets: tuple[Price | None, ...]
-    stop: Price
-    choice: EntryChoice
+    legs: tuple[LegDraft, ...]
+    levels: Levels
+    choices: tuple[EntryChoice, ...]
     sizing: SizingReport
     checks: tuple[Check, ...]
     fresh_until: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Levels:
-    stop: Price
-    targets: tuple[Price | None, ...]
+    effective: Effective
+    settings: str
 
     @property
-    def all(self) -> tuple[Price, ...]:
-        return (self.stop, *(target for target in self.targets if target is not None))
+    def stop(self) -> Price | None:
+        return self.levels.stop
 
 
 def check_before_prices(
@@ -85,11 +101,12 @@ def check_before_prices(
     symbol = signal.symbol or ""
     return (
         *guard.check_account(gate),
+        *standing.check_standing(gate.now, gate.facts, effective),
         guard.check_symbol(symbol, effective),
         guard.check_repeat(signal, chat, copies, gate.now, effective),
         guard.check_age(gate, effective),
         guard.check_geometry(signal),
-        guard.check_conflict(symbol, signal.side, copies, effective),
+        guard.check_conflict(symbol, traded_side(signal, effective.rules), copies, effective),
         *guard.check_counts(symbol, copies, effective),
     )
 
@@ -112,111 +129,136 @@ def plan_signal(question: PlanInput) -> TradePlan | Refusal:
             question.copies,
             question.effective,
         ),
-        guard.check_account_kind(question.account.margin_mode),
+        guard.check_netting(
+            question.signal.symbol or "",
+            question.gate,
+            question.copies,
+            nets=question.account.nets,
+        ),
     )
     refusal = first_failure(before)
     if refusal is not None:
         return refusal
-    levels = _levels(question)
+    rules = question.effective.rules
+    levels = find_levels(question.signal, question.instrument, question.quote, question.effective)
     if isinstance(levels, Refusal):
         return _with_checks(levels, before)
-    choice = choose_order(
+    if rules.reverse:
+        question = replace(question, signal=reversed_signal(question.signal))
+    choices = choose_orders(
         EntryQuestion(
             side=question.signal.side,
             order=question.signal.order,
             entry=question.signal.entry,
             stop=levels.stop,
-            first_target=levels.targets[0] if levels.targets else None,
+            first_target=levels.first,
         ),
         question.quote,
-        question.effective.rules,
+        question.instrument,
+        rules,
+        layered=not question.account.nets,
     )
-    if isinstance(choice, Refusal):
-        return _with_checks(choice, before)
-    return _sized(question, levels, choice, before)
+    if isinstance(choices, Refusal):
+        return _with_checks(choices, before)
+    if rules.stops_too_close is StopsTooClose.WIDEN:
+        levels = _widened(question, levels, choices)
+    return _sized(question, levels, choices, before)
+
+
+def _widened(question: PlanInput, levels: Levels, choices: tuple[EntryChoice, ...]) -> Levels:
+    """Move a stop that is too close for the broker; the size is worked out only afterwards."""
+    if levels.stop is None:
+        return levels
+    side = question.signal.side
+    touching = [choice.price or question.quote.to_close(side) for choice in choices]
+    nearest = min(touching, key=lambda price: price.value * side.sign)
+    stop = widened_stop(levels.stop, nearest, side, question.instrument, question.quote)
+    return replace(levels, stop=stop)
 
 
 def _sized(
-    question: PlanInput, levels: _Levels, choice: EntryChoice, before: tuple[Check, ...]
+    question: PlanInput,
+    levels: Levels,
+    choices: tuple[EntryChoice, ...],
+    before: tuple[Check, ...],
 ) -> TradePlan | Refusal:
-    priced = (*before, *_priced_checks(question, levels, choice))
+    priced = (*before, *_priced_checks(question, levels, choices))
     refusal = first_failure(priced)
     if refusal is not None:
         return refusal
+    signal, nets = question.signal, question.account.nets
     sizing = size_copy(
         SizingQuestion(
             balance=question.account.balance,
             equity=question.account.equity,
+            currency=question.account.currency,
             instrument=question.instrument,
             quote=question.quote,
-            side=question.signal.side,
-            entry=choice.reference,
+            side=signal.side,
+            layers=tuple(Layer(entry=one.reference, share=one.share) for one in choices),
             stop=levels.stop,
-            legs=len(levels.targets),
-            is_half=question.signal.size_word == "half",
+            weights=tuple(target.weight for target in levels.targets),
+            is_half=signal.size_word == "half",
+            signal_risk=signal.risk_percent,
+            signal_lots=signal.lots,
+            rates=question.rates,
         ),
         question.effective.rules,
     )
     if isinstance(sizing, Refusal):
         return _with_checks(sizing, priced)
+    if nets and len(sizing.legs) > 1:
+        sizing = replace(sizing, caps=(*sizing.caps, "one_position"))
+    most = question.instrument.max_lots
+    if nets and sizing.lots > most:
+        detail = f"{sizing.lots} lots in one order, the largest is {most}"
+        return _with_checks(Refusal(code="over_max_lots", detail=detail), priced)
     balance = question.account.balance
     risk = guard.check_open_risk(sizing.got_money, balance, question.copies, question.effective)
-    refusal = first_failure((*priced, risk))
+    held = sum((copy.risk for copy in question.copies if copy.is_live), Decimal(0))
+    facts, effective = question.gate.facts, question.effective
+    worst = standing.check_worst_case(sizing.got_money, held, facts, effective)
+    checks = (*priced, risk, *worst)
+    refusal = first_failure(checks)
     if refusal is not None:
         return refusal
-    return _plan(question, levels, choice, sizing, (*priced, risk))
+    return _plan(question, levels, choices, sizing, checks)
 
 
-def _levels(question: PlanInput) -> _Levels | Refusal:
-    """Turn stated prices and pips into prices on the instrument's ticks."""
-    signal, instrument = question.signal, question.instrument
-    tick = instrument.tick_size
-    pip = instrument.pip_size or default_pip_size(signal.symbol or "")
-    reference = _stated_entry(question)
-    stop = signal.stop
-    if stop is None and signal.stop_pips is not None:
-        distance = signal.stop_pips * pip * signal.side.sign
-        if distance * signal.side.sign >= reference.value:
-            return Refusal(code="stop_distance", detail=f"{signal.stop_pips} pips")
-        stop = Price(reference.value - distance)
-    if stop is None:
-        return Refusal(code="no_stop", detail="the signal names no stop")
-    targets = tuple(price.rounded(tick) if price else None for price in signal.targets)
-    if not targets and signal.target_pips:
-        sign = signal.side.sign
-        values = [reference.value + pips * pip * sign for pips in signal.target_pips]
-        targets = tuple(Price(value).rounded(tick) for value in values if value > 0)
-    if not targets and signal.target_r:
-        # The stop lies on the losing side, so the same distance beyond the entry wins.
-        risk = reference.value - stop.value
-        values = [reference.value + risk * multiple for multiple in signal.target_r]
-        targets = tuple(Price(value).rounded(tick) for value in values if value > 0)
-    return _Levels(stop=stop.rounded(tick), targets=targets or (None,))
-
-
-def _stated_entry(question: PlanInput) -> Price:
-    entry = question.signal.entry
-    if entry is None:
-        return question.quote.to_open(question.signal.side)
-    return entry.high if question.signal.side.sign > 0 else entry.low
-
-
-def _priced_checks(question: PlanInput, levels: _Levels, choice: EntryChoice) -> tuple[Check, ...]:
+def _priced_checks(
+    question: PlanInput, levels: Levels, choices: tuple[EntryChoice, ...]
+) -> tuple[Check, ...]:
     effective, quote, side = question.effective, question.quote, question.signal.side
     market = quote.to_open(side)
-    entry = choice.price or market
     # A position's levels are triggered by the price that closes it.
-    touching = choice.price or quote.to_close(side)
-    distances = [abs(price.value - touching.value) for price in levels.all]
-    if choice.price is not None:
-        distances.append(abs(choice.price.value - market.value))
-    nearest = min(distances)
-    limit = question.instrument.stops_level * question.instrument.point
+    touching = [choice.price or quote.to_close(side) for choice in choices]
+    entries = [choice.price or market for choice in choices]
+    distances = [abs(level.value - one.value) for level in levels.prices for one in touching]
+    distances += [
+        abs(choice.price.value - market.value) for choice in choices if choice.price is not None
+    ]
+    ruler = ruler_of(question.signal, question.instrument, entries[0])
+    measured = levels.stop or levels.first
+    targets = [target.price for target in levels.targets]
     return (
-        *guard.check_levels(side, (entry, touching), levels.stop, levels.targets),
+        *guard.check_levels(side, (*entries, *touching), levels.stop, targets),
+        *check_stop_distance(entries[0], levels.stop, ruler, effective),
         guard.check_quote(quote, question.gate.now),
-        guard.check_spread(quote, levels.stop, side, effective),
-        guard.check_reward(entry, levels.stop, levels.targets[0], effective),
+        *([guard.check_spread(quote, measured, side, effective)] if measured else []),
+        *(
+            [guard.check_reward(entries[0], levels.stop, levels.first, effective)]
+            if levels.stop
+            else []
+        ),
+        *_room_checks(question.instrument, distances),
+    )
+
+
+def _room_checks(instrument: Instrument, distances: Sequence[Decimal]) -> tuple[Check, ...]:
+    if not distances:
+        return ()
+    nearest, limit = min(distances), room(instrument)
+    return (
         Check(
             name="distance to the nearest level",
             value=f"{nearest:f}",
@@ -230,89 +272,115 @@ def _priced_checks(question: PlanInput, levels: _Levels, choice: EntryChoice) ->
 
 def _plan(
     question: PlanInput,
-    levels: _Levels,
-    choice: EntryChoice,
+    levels: Levels,
+    choices: tuple[EntryChoice, ...],
     sizing: SizingReport,
     checks: tuple[Check, ...],
 ) -> TradePlan:
     rules = question.effective.rules
     fresh_until = question.gate.posted_at + timedelta(seconds=float(rules.max_signal_age))
-    expires_at = None
-    if choice.kind is not OrderKind.MARKET:
-        expires_at = question.gate.posted_at + timedelta(minutes=float(rules.pending_expiry))
-        if question.signal.expires_at is not None:
-            expires_at = min(expires_at, question.signal.expires_at)
-    legs = [
-        _leg(question, levels, choice, number, lots, fresh_until, expires_at)
-        for number, lots in enumerate(sizing.legs, start=1)
-    ]
+    expires_at = question.gate.posted_at + timedelta(minutes=float(rules.pending_expiry))
+    if question.signal.expires_at is not None:
+        expires_at = min(expires_at, question.signal.expires_at)
+    tick = question.instrument.tick_size
+    choices = tuple(
+        one if one.price is None else replace(one, price=one.price.rounded(tick)) for one in choices
+    )
+    drafts = draft_legs(sizing.legs, levels.targets, nets=question.account.nets)
+    maker = _LegMaker(question, levels, choices, fresh_until, expires_at)
+    made = [maker.leg(draft) for draft in drafts]
     return TradePlan(
         signal_id=question.place.signal_id,
-        intents=tuple(intent for intent, _ in legs),
-        trades=tuple(trade for _, trade in legs),
-        targets=levels.targets[: len(legs)],
-        stop=levels.stop,
-        choice=choice,
+        intents=tuple(intent for intent, _ in made),
+        trades=tuple(trade for _, trade in made),
+        legs=drafts,
+        levels=levels,
+        choices=choices,
         sizing=sizing,
         checks=checks,
         fresh_until=fresh_until,
+        effective=question.effective,
+        settings=question.effective.snapshot,
     )
 
 
-def _leg(
-    question: PlanInput,
-    levels: _Levels,
-    choice: EntryChoice,
-    number: int,
-    lots: Lots,
-    fresh_until: datetime,
-    expires_at: datetime | None,
-) -> tuple[Intent, Trade]:
-    place, side = question.place, question.signal.side
-    trade_id = ids.trade_id(place.user, place.account, place.signal_id, number)
-    client_id = ids.client_id(place.installation, trade_id, "E0")
-    magic = ids.magic(place.installation, place.chat)
-    target = levels.targets[number - 1]
-    price = choice.price.rounded(question.instrument.tick_size) if choice.price else None
-    command = OpenLeg(
-        symbol=question.instrument.name,
-        side=side,
-        kind=choice.kind,
-        lots=lots,
-        price=price,
-        stop_loss=levels.stop,
-        take_profit=target,
-        magic=magic,
-        expires_at=expires_at,
+class _LegMaker:
+    """Makes the intent and the trade of each leg of one plan."""
+
+    def __init__(
+        self,
+        question: PlanInput,
+        levels: Levels,
+        choices: tuple[EntryChoice, ...],
+        fresh_until: datetime,
+        expires_at: datetime,
+    ) -> None:
+        self._question, self._levels, self._choices = question, levels, choices
+        self._fresh_until, self._expires_at = fresh_until, expires_at
+        self._signal_id = question.place.signal_id
+        self._magic = ids.magic(question.place.installation, question.place.chat)
+        self._care = _care(question, levels)
+
+    def leg(self, draft: LegDraft) -> tuple[Intent, Trade]:
+        question, levels = self._question, self._levels
+        place, side, choice = question.place, question.signal.side, self._choices[draft.layer]
+        trade_id = ids.trade_id(place.user, place.account, self._signal_id, draft.number)
+        client_id = ids.client_id(place.installation, trade_id, "E0")
+        is_market = choice.kind is OrderKind.MARKET
+        command = OpenLeg(
+            symbol=question.instrument.name,
+            side=side,
+            kind=choice.kind,
+            lots=draft.lots,
+            price=choice.price,
+            stop_loss=levels.stop,
+            take_profit=draft.target,
+            magic=self._magic,
+            expires_at=None if is_market else self._expires_at,
+            worst=choice.worst,
+            first_target=levels.first,
+            steps=draft.steps,
+            care=self._care,
+        )
+        intent = Intent(
+            intent_id=ids.intent_id(place.user, place.account, trade_id, Action.OPEN, "entry"),
+            account=place.account,
+            trade=trade_id,
+            cause="entry",
+            client_id=client_id,
+            command=command,
+            state=IntentState.SENDING,
+            attempt=1,
+            created_at=question.gate.now,
+            valid_until=self._fresh_until,
+        )
+        trade = Trade(
+            trade_id=trade_id,
+            account=place.account,
+            signal=self._signal_id,
+            leg=draft.number,
+            client_id=client_id,
+            magic=self._magic,
+            symbol=question.instrument.name,
+            side=side,
+            state=TradeState.OPENING,
+            volume=draft.lots,
+            stop_loss=levels.stop,
+            take_profit=draft.target,
+        )
+        return intent, trade
+
+
+def _care(question: PlanInput, levels: Levels) -> Care:
+    ruler = ruler_of(question.signal, question.instrument, question.quote.ask)
+    return care_of_plan(
+        question.effective.rules,
+        question.instrument,
+        question.quote,
+        pip=ruler.pip,
+        stop=levels.stop,
+        targets=[(target.number, target.price) for target in levels.targets],
     )
-    intent = Intent(
-        intent_id=ids.intent_id(place.user, place.account, trade_id, Action.OPEN, "entry"),
-        account=place.account,
-        trade=trade_id,
-        cause="entry",
-        client_id=client_id,
-        command=command,
-        state=IntentState.SENDING,
-        attempt=1,
-        created_at=question.gate.now,
-        sending_at=question.gate.now,
-        valid_until=fresh_until,
-    )
-    trade = Trade(
-        trade_id=trade_id,
-        account=place.account,
-        signal=place.signal_id,
-        leg=number,
-        client_id=client_id,
-        magic=magic,
-        symbol=question.instrument.name,
-        side=side,
-        state=TradeState.OPENING,
-        volume=lots,
-        stop_loss=levels.stop,
-        take_profit=target,
-    )
-    return intent, trade
 
 
 def _with_checks(refusal: Refusal, checks: tuple[Check, ...]) -> Refusal:

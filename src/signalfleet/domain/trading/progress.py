@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from signalfleet.domain.ids import TradeId
+from signalfleet.domain.instruments.model import Side
 from signalfleet.domain.money import Price
 from signalfleet.domain.signals.model import OrderKind
 from signalfleet.domain.trading.intents import (
@@ -17,6 +18,7 @@ from signalfleet.domain.trading.intents import (
     ProtectLeg,
     ReduceLeg,
 )
+from signalfleet.domain.trading.protect import tighter
 from signalfleet.domain.trading.records import CopyOutcome, Trade, TradeState
 
 REASON_OF: Final = {
@@ -71,16 +73,24 @@ def trade_as_wanted(trade: Trade, intents: Sequence[Intent]) -> Trade:
     """
     for intent in intents:
         match intent.command:
-            case (
-                ProtectLeg(stop_loss=stop, take_profit=target)
-                | AmendLeg(stop_loss=stop, take_profit=target)
-            ):
+            case ProtectLeg(take_profit=target):
+                stop = stop_to_send(trade.side, trade.stop_loss, intent.command)
+                trade = replace(trade, stop_loss=stop, take_profit=target)
+            case AmendLeg(stop_loss=stop, take_profit=target):
                 trade = replace(trade, stop_loss=stop, take_profit=target)
             case ReduceLeg(remaining=remaining):
                 trade = replace(trade, volume_open=min(trade.volume_open, remaining))
             case OpenLeg() | CloseLeg() | CancelLeg():
                 pass
     return trade
+
+
+def stop_to_send(side: Side, now: Price | None, command: ProtectLeg) -> Price | None:
+    """Return the stop that a request sets on a position whose stop is `now` by the broker.
+
+    It was decided on an older look: what the broker's side has tightened since stays.
+    """
+    return command.stop_loss if command.widens else tighter(side, now, command.stop_loss)
 
 
 def order_prices(trades: Sequence[Trade], intents: Sequence[Intent]) -> dict[TradeId, Price]:
@@ -100,6 +110,8 @@ def supersedes(newer: Intent, older: Intent) -> bool:
     """Tell whether an instruction that came later makes an unsent one needless or harmful."""
     if newer.created_at <= older.created_at or isinstance(older.command, CloseLeg):
         return False
+    if newer.is_extra or older.is_extra:
+        return False
     if newer.state in (IntentState.REJECTED, IntentState.EXPIRED, IntentState.CANCELLED):
         return False
     return isinstance(newer.command, CloseLeg | CancelLeg | type(older.command))
@@ -107,8 +119,8 @@ def supersedes(newer: Intent, older: Intent) -> bool:
 
 def is_ending(trade: Trade, intents: Sequence[Intent]) -> bool:
     """Tell whether one of these intents ends the trade."""
-    commands = [intent.command for intent in intents if intent.trade == trade.trade_id]
-    return any(isinstance(command, CloseLeg | CancelLeg) for command in commands)
+    own = (one for one in intents if one.trade == trade.trade_id and not one.is_extra)
+    return any(isinstance(one.command, CloseLeg | CancelLeg) for one in own)
 
 
 def copy_outcome(trades: Sequence[Trade], entries: Sequence[Intent]) -> CopyOutcome | None:

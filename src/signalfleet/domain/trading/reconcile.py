@@ -8,6 +8,7 @@ from typing import Final
 
 from signalfleet.domain.ids import IntentId, TradeId
 from signalfleet.domain.money import Lots
+from signalfleet.domain.trading.doubles import Extra, extras_of
 from signalfleet.domain.trading.intents import (
     AmendLeg,
     CancelLeg,
@@ -21,12 +22,16 @@ from signalfleet.domain.trading.intents import (
 from signalfleet.domain.trading.lifecycle import AbsenceProved, Found, Replied, advance
 from signalfleet.domain.trading.matching import TradeFacts, facts_of, is_match, unnamed_facts
 from signalfleet.domain.trading.outcomes import Rejected
+from signalfleet.domain.trading.progress import stop_to_send
 from signalfleet.domain.trading.records import Trade, TradeState
 from signalfleet.domain.trading.reports import Deal, Snapshot
 from signalfleet.domain.trading.settle import SettleRules
 
 NOTHING: Final = Lots(Decimal(0))
 NOT_DONE_AFTER: Final = timedelta(seconds=2)
+ENTRY_NOES: Final = frozenset(
+    {IntentState.HELD, IntentState.REJECTED, IntentState.EXPIRED, IntentState.CANCELLED}
+)
 ENDED_UNFILLED: Final = frozenset({"cancelled", "expired", "rejected"})
 
 
@@ -35,7 +40,8 @@ class LookInput:
     """`first_absent` remembers when each intent was first looked for in vain after its window.
 
     `trades` are the live ones and those of the intents. `entries_in_flight`: what carries no client
-    id may belong to an order whose reply is still to come.
+    id may belong to an order whose reply is still to come. Entries that have ended are looked for
+    once more: whatever is found of them contradicts a "no".
     """
 
     trades: Sequence[Trade]
@@ -58,7 +64,7 @@ class Findings:
     intents: tuple[Intent, ...]
     first_absent: Mapping[IntentId, datetime]
     needs_full: bool
-    doubled: tuple[TradeId, ...]
+    doubled: tuple[Extra, ...]
     unclear: tuple[IntentId, ...]
     alarms: tuple[str, ...]
 
@@ -80,6 +86,7 @@ def reconcile(look: LookInput) -> Findings:
     absent: dict[IntentId, datetime] = {}
     intents: list[Intent] = []
     alarms: list[str] = []
+    revived: list[Trade] = []
     for intent in look.intents:
         if intent.trade not in facts:
             continue
@@ -88,17 +95,26 @@ def reconcile(look: LookInput) -> Findings:
             is_unclear = intent.intent_id in unclear
             trade = by_id[intent.trade]
             after, alarm = _settle(intent, trade, seen_of, look, absent, is_unclear=is_unclear)
-        elif intent.state is IntentState.HELD and isinstance(intent.command, OpenLeg):
-            after, alarm = _held(intent, seen_of, look.now)
+        elif intent.state in ENTRY_NOES and isinstance(intent.command, OpenLeg):
+            after, alarm = _told_no(intent, seen_of, look.now)
+            trade = by_id[intent.trade]
+            if after.state is IntentState.ACCEPTED and not trade.state.is_live:
+                revived.append(_revived(trade, seen_of, look.snapshot))
         else:
             continue
         if after != intent:
             intents.append(after)
         if alarm is not None:
             alarms.append(alarm)
-    doubled = tuple(trade for trade, seen in facts.items() if len(seen.position_ids) > 1)
+    doubled = tuple(
+        extra
+        for trade, seen in facts.items()
+        for extra in extras_of(by_id[trade], seen)
+        # Positions and orders are read one after the other: an order may fill in between.
+        if extra.order_id is None or (look.snapshot.full and look.snapshot.complete)
+    )
     return Findings(
-        trades=tuple(trades),
+        trades=(*trades, *revived),
         intents=tuple(intents),
         first_absent=absent,
         needs_full=needs_full and not look.snapshot.full,
@@ -227,8 +243,14 @@ def _settle(
     return step.intent, step.alarm
 
 
-def _held(intent: Intent, facts: TradeFacts, now: datetime) -> tuple[Intent, str | None]:
-    """See whether a held entry exists at the broker although a "no" was told."""
+def _revived(trade: Trade, facts: TradeFacts, snapshot: Snapshot) -> Trade:
+    """Take up a trade that was given up and exists after all."""
+    opening = replace(trade, state=TradeState.OPENING, close_reason=None, closed_at=None)
+    return trade_as_seen(opening, facts, snapshot) or opening
+
+
+def _told_no(intent: Intent, facts: TradeFacts, now: datetime) -> tuple[Intent, str | None]:
+    """See whether an entry exists at the broker although a "no" was told."""
     found = _entry_found(facts)
     if found is None:
         return intent, None
@@ -247,6 +269,8 @@ def is_done(
     command = intent.command
     if isinstance(command, OpenLeg):
         return _entry_found(facts)
+    if intent.is_extra:
+        return _extra_gone(intent, facts, snapshot)
     if not trade.state.is_live:
         return Found(evidence="the trade has ended")
     no_position = snapshot.complete and not facts.positions and facts.was_closed
@@ -259,8 +283,12 @@ def is_done(
         case ReduceLeg(remaining=remaining):
             less = bool(facts.positions) and facts.positions[0].lots <= remaining
             return _found_if(less or no_position, "volume is reduced")
-        case ProtectLeg(stop_loss=stop, take_profit=target):
-            same = any(p.stop_loss == stop and p.take_profit == target for p in facts.positions)
+        case ProtectLeg(take_profit=target):
+            same = command.trailing is None and any(
+                p.take_profit == target
+                and p.stop_loss == stop_to_send(trade.side, p.stop_loss, command)
+                for p in facts.positions
+            )
             gone = no_position and not facts.orders
             return _found_if(same or gone, "levels are set" if same else "position is gone")
         case CancelLeg():
@@ -271,6 +299,23 @@ def is_done(
                 for o in facts.orders
             )
             return _found_if(same or no_order, "order is moved" if same else "order is gone")
+
+
+def _extra_gone(intent: Intent, facts: TradeFacts, snapshot: Snapshot) -> Found | None:
+    """Tell whether an order or position that should not exist is gone, by what history says."""
+    match intent.command:
+        case CloseLeg(position_id=str(extra)):
+            is_open = any(position.position_id == extra for position in snapshot.positions)
+            closed = any(deal.is_exit and deal.position_id == extra for deal in facts.deals)
+            return _found_if(
+                snapshot.complete and closed and not is_open, "the extra position is gone"
+            )
+        case CancelLeg(order_id=str(extra)):
+            is_open = any(order.order_id == extra for order in snapshot.orders)
+            ended = any(order.order_id == extra for order in facts.history)
+            return _found_if(snapshot.complete and ended and not is_open, "the extra order is gone")
+        case _:
+            return None
 
 
 def _entry_found(facts: TradeFacts) -> Found | Replied | None:

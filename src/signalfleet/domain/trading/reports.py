@@ -117,3 +117,8 @@ class AccountFacts:
     broker: str
     server: str
     read_at: datetime
+
+    @property
+    def nets(self) -> bool:
+        """Tell whether the broker holds one position for each symbol, whatever opened it."""
+        return self.margin_mode != "hedging"

@@ -13,7 +13,9 @@ class SettleRules:
     """Presence settles at once; absence only when the broker can no longer execute.
 
     `inflight` is the longest that the broker's side may take to execute what it received;
-    `window` is how long absence must be watched, counted from the sending.
+    `window` is how long absence must be watched, counted from the sending. `searches` are when
+    an entry that was ever in doubt is looked for again after it was settled: a second order of
+    it would be found then.
     """
 
     inflight: timedelta = timedelta(seconds=90)
@@ -21,6 +23,7 @@ class SettleRules:
     between_looks: timedelta = timedelta(seconds=5)
     looks: tuple[timedelta, ...] = _seconds(0.5, 1, 2, 4, 8, 15, 30, 60, 100, 106)
     after_settle: tuple[timedelta, ...] = _seconds(1, 3, 10, 30)
+    searches: tuple[timedelta, ...] = _seconds(60, 300)
     alarm_after: timedelta = timedelta(seconds=120)
 
     def next_look(self, sending_at: datetime, now: datetime) -> datetime:
@@ -38,6 +41,7 @@ DRILL = SettleRules(
     between_looks=timedelta(seconds=0.5),
     looks=_seconds(0.2, 0.5, 1, 2, 2.6),
     after_settle=_seconds(0.3, 1),
+    searches=_seconds(2, 6),
     alarm_after=timedelta(seconds=20),
 )
 """Short windows for failure drills against the simulators; never for a real broker."""

@@ -1,0 +1,100 @@
+"""How much an account may lose before nothing more is opened."""
+
+from dataclasses import dataclass
+from datetime import time
+from decimal import Decimal
+
+from signalfleet.domain.settings.choices import LossAction, LossAnchor
+from signalfleet.domain.settings.kinds import optional
+from signalfleet.domain.settings.times import MINE, TIME_OF_DAY, TIME_ZONE
+from signalfleet.domain.settings.values import (
+    ACCOUNT_OR_USER,
+    Merge,
+    choice,
+    number,
+    setting,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossRules:
+    daily_loss: Decimal | None = setting(
+        None,
+        optional(number("0.1", "100")),
+        "The most that a day may lose, with everything that is open counted at its stop.",
+        merge=Merge.LOWEST,
+        scopes=ACCOUNT_OR_USER,
+        unit="% of what the day began with",
+        also_called=("Daily Net Loss", "MaxDailyDrawdownPercent", "riskLimits"),
+    )
+    weekly_loss: Decimal | None = setting(
+        None,
+        optional(number("0.1", "100")),
+        "The most that a week, from Monday on, may lose.",
+        merge=Merge.LOWEST,
+        scopes=ACCOUNT_OR_USER,
+        unit="% of what the week began with",
+        also_called=("Weekly Loss Limit",),
+    )
+    total_drawdown: Decimal | None = setting(
+        None,
+        optional(number("0.1", "100")),
+        "The most that the account may lose in all; it opens nothing until you reset it.",
+        merge=Merge.LOWEST,
+        scopes=ACCOUNT_OR_USER,
+        unit="% of what was there when counting began",
+        also_called=("Max Drawdown", "MaxTotalDrawdown"),
+    )
+    equity_stop: Decimal = setting(
+        Decimal(0),
+        number("0", "1000000000"),
+        "Nothing is opened that could take the equity below this; 0 is no limit.",
+        merge=Merge.HIGHEST,
+        scopes=ACCOUNT_OR_USER,
+        unit="account currency",
+        also_called=("Equity Protector", "Equity Stop", "min equity"),
+    )
+    loss_anchor: LossAnchor = setting(
+        LossAnchor.HIGHER_OF_BOTH,
+        choice(LossAnchor),
+        "What a loss limit is counted from: balance, equity, or the higher of both at the reset.",
+        scopes=ACCOUNT_OR_USER,
+        also_called=("day-start anchor",),
+    )
+    loss_reset: time = setting(
+        time(0, 0),
+        TIME_OF_DAY,
+        "When a day begins, in the time zone below; daylight saving is followed.",
+        scopes=ACCOUNT_OR_USER,
+        also_called=("reset time",),
+    )
+    time_zone: str = setting(
+        MINE,
+        TIME_ZONE,
+        "In which zone the reset and your trading hours are meant; mine is that of your pages.",
+        scopes=ACCOUNT_OR_USER,
+        also_called=("server time zone",),
+    )
+    loss_action: LossAction = setting(
+        LossAction.STOP_NEW,
+        choice(LossAction),
+        "What happens at a loss limit: no new trades, or everything is closed too.",
+        scopes=ACCOUNT_OR_USER,
+        also_called=("Disable Copy", "Close All & Disable"),
+    )
+    loss_streak: Decimal | None = setting(
+        None,
+        optional(number("1", "100")),
+        "After so many losing trades in a row, nothing is opened for a while.",
+        merge=Merge.LOWEST,
+        scopes=ACCOUNT_OR_USER,
+        also_called=("max losses in a row", "consecutive losses"),
+    )
+    loss_streak_pause: Decimal = setting(
+        Decimal(24),
+        number("1", "720"),
+        "How long nothing is opened after a row of losses.",
+        merge=Merge.HIGHEST,
+        scopes=ACCOUNT_OR_USER,
+        unit="hours",
+    )
