@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
+RULES_READY := tests/rules/node_modules/.package-lock.json
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --exclude-newer "1 week"
 CORPUS ?= ../shared/corpus
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-check test check fix lock bench drills corpus
+.PHONY: help run demo-check test test-firebase check fix lock bench drills corpus
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +23,13 @@ run: $(RUN_READY) ## the whole product on this machine against simulated Telegra
 demo-check: $(RUN_READY) ## the same without a browser: follows a few signals to their trades and judges them
 	@$(BIN)/signalfleet demo --check
 
-test: $(DEV_READY) ## all tests that need nothing but this machine
+test: $(DEV_READY) $(RULES_READY) ## all tests that need nothing but this machine
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations 10 --durations-min 2
+
+test-firebase: $(DEV_READY) ## the store's tests on a real project, all in FIREBASE_TEST_URL is deleted
+	@test -n "$$FIREBASE_TEST_URL" || { echo "UNVERIFIED: Firebase store never ran against the real service"; \
+	  echo "FIREBASE_TEST_URL=https://EMPTY-INSTANCE.firebaseio.com make test-firebase; see docs/firebase.md"; exit 1; }
+	@$(BIN)/python -m pytest -q -k firebase tests/contract/store
 
 check: $(DEV_READY) ## format, lint, import directions, types, own rules
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: make fix"; exit 1; }
@@ -84,3 +90,9 @@ $(DEV_READY): requirements/dev.lock $(RUN_READY)
 	@echo "Installing the developers' tools (once)"
 	@$(PIP) --require-hashes -r requirements/dev.lock
 	@touch $@
+
+# The judge of the Firebase rules. Its test says so where there is no npm.
+$(RULES_READY): tests/rules/package-lock.json
+	@command -v npm >/dev/null 2>&1 || exit 0; \
+	echo "Installing the judge of the Firebase rules (once)"; \
+	npm ci --prefix tests/rules --silent

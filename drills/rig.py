@@ -225,7 +225,7 @@ class Rig:
             "Sec-Fetch-Site": "same-origin",
             TOKEN_HEADER: session_token(session_key(self.settings), digest(sid)),
         }
-        url = f"{self._address()}/copying/stop"
+        url = f"{self.address()}/copying/stop"
         async with aiohttp.ClientSession(headers=headers) as session:
             pressed = time.time()
             async with session.post(url, allow_redirects=False) as response:
@@ -233,7 +233,7 @@ class Rig:
                     raise RuntimeError(f"Stop was answered with {response.status}")
         return pressed
 
-    def _address(self) -> str:
+    def address(self) -> str:
         """Return where the pages of the process that runs now are served."""
         log = (self.root / "product.log").read_bytes()[self._log_from :]
         for line in log.splitlines():
@@ -258,7 +258,7 @@ class Rig:
         return False
 
     async def given_up(self) -> int:
-        """Count entries whose two attempts were both killed before they left, as was proved."""
+        """Count entries whose attempts were all killed before they left, as was proved."""
         store = await SqlStore.open(self.settings.database, cell=self.settings.cell)
         try:
             return await _given_up(store, self.user)
@@ -288,8 +288,13 @@ async def _given_up(store: SqlStore, user: UserId) -> int:
 
 
 @asynccontextmanager
-async def open_rig(seed: int, *, look_interval_s: float = 1.0) -> AsyncIterator[Rig]:
-    """Start a city, sign a user in with a large account, and leave the product stopped."""
+async def open_rig(
+    seed: int, *, look_interval_s: float = 1.0, store_url: str = ""
+) -> AsyncIterator[Rig]:
+    """Start a city, sign a user in with a large account, and leave the product stopped.
+
+    `store_url` names an empty database that is used instead of a file.
+    """
     root = Path(tempfile.mkdtemp(prefix="signalfleet-drill-"))
     city = await cities.start(root / "city", repeat=False, speed=1.0, seed=seed)
     try:
@@ -297,7 +302,13 @@ async def open_rig(seed: int, *, look_interval_s: float = 1.0) -> AsyncIterator[
             "/control/accounts", {"token": city.text("metaapi_token"), "balance": 10_000_000}
         )
         city = replace(city, facts={**city.facts, "metaapi_account": account["accountId"]})
-        options = DemoOptions(root=root, port=0, drill=True, look_interval_s=look_interval_s)
+        options = DemoOptions(
+            root=root,
+            port=0,
+            drill=True,
+            look_interval_s=look_interval_s,
+            store_url=store_url,
+        )
         settings = demo_settings(options, city)
         async with open_platform(settings) as platform:
             user = await demo_user(platform, city)

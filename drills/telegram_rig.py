@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from drills.rig import DRILL_SETTINGS, Rig
-from signalfleet.adapters.secrets import FernetKeyService, SecureCredentialStore
+from signalfleet.adapters.secrets import SecureCredentialStore
 from signalfleet.adapters.sql import SqlStore
 from signalfleet.bootstrap.city import CityGoneError
 from signalfleet.bootstrap.demo import demo_user
-from signalfleet.bootstrap.platform import encryption_key, open_platform
+from signalfleet.bootstrap.keys import local_keys
+from signalfleet.bootstrap.platform import open_platform
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import UserId
 from signalfleet.domain.trading.records import Trade
@@ -73,7 +74,7 @@ class Books:
         return all([(await self.status(user)).state is state for user in users])
 
     async def keep_secret(self, rig: Rig, user: UserId, field: str, secret: Secret) -> None:
-        keys = FernetKeyService(Secret(encryption_key(rig.settings)))
+        keys = local_keys(rig.settings)
         await SecureCredentialStore(self._store, keys).put(user, field, secret)
 
     async def live(self, user: UserId) -> tuple[Trade, ...]:

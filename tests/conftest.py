@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from kit.postgres import postgres  # noqa: F401 - A fixture, one server for all who need it.
+from kit.store_table import pytest_runtest_logreport, pytest_terminal_summary  # noqa: F401 - Hooks.
+
 IN_CI = os.environ.get("CI") == "true"
 
 # The same examples in every run: a red build is about the change, not about luck. "wide" is for

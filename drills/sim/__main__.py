@@ -5,9 +5,12 @@
 
 import argparse
 import sys
+from typing import Final
 
 from drills.sim.figures import Figures
 from drills.sim.run import run_seed
+
+PROGRESS_EVERY: Final = 250
 
 
 def main() -> int:
@@ -23,10 +26,17 @@ def main() -> int:
         report = run_seed(seed)
         figures.count(report)
         if report.broken:
-            print(f"seed {seed}: {'; '.join(report.broken[:3])}", file=sys.stderr, flush=True)
+            broken = "; ".join(report.broken[:3])
+            _say(f"seed {seed}: {broken}; repeat it with `python -m drills.sim {seed}`")
+        if figures.seeds % PROGRESS_EVERY == 0:
+            _say(f"{figures.seeds} of {wanted.last - wanted.seed + 1} seeds from {wanted.seed} on")
     failed = len(figures.failed)
     print(figures.line() if wanted.json else f"{failed} of {figures.seeds} seeds failed")
     return 1 if failed else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _show(seed: int) -> int:

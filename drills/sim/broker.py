@@ -51,6 +51,10 @@ class SimBroker:
             return Unknown(cause="timeout")
 
     @property
+    def moves_stops(self) -> bool:
+        return False
+
+    @property
     def look_pause(self) -> timedelta:
         return timedelta()
 

@@ -8,7 +8,7 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from drills.sim.life import Life
@@ -161,7 +161,7 @@ class SimChatSource:
         del chats
 
     def health(self) -> LinkHealth:
-        return LinkHealth(state=LinkState.LIVE, since=self._clock.now())
+        return LinkHealth(state=LinkState.LIVE, since=self._clock.now(), clock_offset=timedelta(0))
 
     def allow_connecting(self, *, allowed: bool) -> None:
         del allowed

@@ -101,6 +101,11 @@ def _nothing_stale(books: _Books) -> Iterator[str]:
         signal = books.signals[trade.signal]
         post = books.world.channels.posts[signal.chat, signal.message]
         edits = [at for at in post.edits if at - post.posted_at <= COMPLETION]
+        source = signal.reading.inherits
+        if source is not None:  # A later message brought the levels, and its time counts.
+            brought = books.world.channels.posts[source.channel, source.message]
+            times = (brought.posted_at, *brought.edits)
+            edits += [at for at in times if at - post.posted_at <= COMPLETION]
         if received.at > max([post.posted_at, *edits]) + limit:
             yield f"I2 {trade.trade_id} was sent at {received.at}, posted {post.posted_at}"
 

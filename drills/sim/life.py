@@ -6,7 +6,7 @@ had handed to the broker before goes on there, as it would after a power cut.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from signalfleet.ports.errors import StoreUnavailableError
 
@@ -128,8 +128,11 @@ class StorePort:
         return found
 
 
+PARTS: Final = "inbox journal channels accounts settings credentials bot notices".split()
+
+
 class UserStorePort:
     def __init__(self, life: Life, store: Any, judge: Judge) -> None:  # noqa: ANN401 - any store
         self.user_id = store.user_id
-        for part in ("inbox", "journal", "channels", "accounts", "settings", "credentials", "bot"):
+        for part in PARTS:
             setattr(self, part, Port(life, part, getattr(store, part), judge=judge))

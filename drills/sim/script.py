@@ -99,12 +99,23 @@ class Script:
             if self._plan.calm:
                 self.expected[chat, number] = idea.targets
             if is_teaser:
-                self._add(at + rng.uniform(0.1, 30), lambda: self._edit(chat, number, idea.text()))
+                self._add(at + rng.uniform(0.1, 90), self._levels(idea, chat, number))
             for _ in range(0 if self._plan.calm else rng.choice((0, 1, 2, 4))):
                 later = at + rng.choice((rng.uniform(0, 2), rng.uniform(0, LAST_WORDS_S)))
                 self._add(later, self._afterwards(idea, chat, number))
 
         return post
+
+    def _levels(self, idea: Idea, chat: ChannelId, number: MessageId) -> Callable[[], None]:
+        """Bring the levels of a call without any: by an edit, a reply or the next message."""
+        levels = idea.text().partition("\n")[2]
+        match self._rng.choice(("edit", "edit", "reply", "next")):
+            case "reply":
+                return lambda: self._post(chat, levels, number)
+            case "next":
+                return lambda: self._post(chat, levels, None)
+            case _:
+                return lambda: self._edit(chat, number, idea.text())
 
     def _afterwards(self, idea: Idea, chat: ChannelId, number: MessageId) -> Callable[[], None]:
         rng = self._rng

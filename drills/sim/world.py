@@ -17,6 +17,7 @@ from drills.sim.plan import NO_FAULTS, Plan
 from drills.sim.script import CHATS, Script
 from signalfleet.adapters.memory import MemoryStore
 from signalfleet.adapters.memory.bus import MemoryBus
+from signalfleet.adapters.re2.client import Re2Compiler
 from signalfleet.bootstrap.language import load_parser
 from signalfleet.bots.manager import UserBotManager
 from signalfleet.bots.services import BotServices
@@ -214,7 +215,7 @@ class World(Judge):
                 user_id=USER,
                 telegram_id=1,
                 display_name="Sim",
-                tier="free",
+                tier="OPERATOR",
                 timezone="UTC",
                 slot=slot(USER),
             )
@@ -288,6 +289,7 @@ class World(Judge):
             chance=_Chance(rng),
             metrics=self.metrics,
             parser=load_parser(),
+            patterns=Re2Compiler(),
             credentials=_Credentials(),
             installation=INSTALLATION,
             settle_rules=SettleRules(),
@@ -351,8 +353,7 @@ class World(Judge):
                 break
         self.market.stand_still()
         await asyncio.sleep(2 * LOOK.total_seconds() + 5)
-        # As the manager knows it: a move that the store refused is not written again.
-        self.history.bot_state = self._lives[-1].manager.states().get(USER) if self._lives else None
+        self.history.bot_state = (await user.bot.status()).state if self._lives else None
 
     def _watch_lanes(self, running: Running) -> None:
         """I5, looked at in every step: no protective intent waits while a call is free."""

@@ -28,7 +28,7 @@ async def second_try(fleet: Fleet) -> tuple[ExecuteIntent, Intent]:
 
 async def test_a_second_try_finds_the_order_of_the_first(fleet: Fleet) -> None:
     execute, again = await second_try(fleet)
-    settled = await execute.run(again)
+    settled = (await execute.run(again)).intent
     assert (settled.state, settled.evidence) == (IntentState.ACCEPTED, "seen in positions")
     assert len(fleet.broker.entries) == 1
 
@@ -43,7 +43,7 @@ async def test_a_second_try_does_not_go_out_unless_all_could_be_looked_at(
     fleet.broker.book.history.clear()
     fleet.broker.book.deals.clear()
     setattr(fleet.broker, trouble, True)
-    settled = await execute.run(again)
+    settled = (await execute.run(again)).intent
     assert (settled.state, settled.reason) == (IntentState.HELD, "account_unreadable")
     assert len(fleet.broker.entries) == 1
     setattr(fleet.broker, trouble, False)

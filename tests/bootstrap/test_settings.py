@@ -45,7 +45,14 @@ def test_the_environment_and_a_file_are_read_and_empty_values_are_none(
 
 def test_a_store_address_of_ones_own_is_used() -> None:
     assert load(store_url="sqlite:////srv/x.db").database == "sqlite:////srv/x.db"
-    assert "STORE_URL must look like" in refusal(store_url="postgresql://db/x")
+    assert load(store_url="postgresql://db/x").database == "postgresql://db/x"
+    assert "STORE_URL must begin with" in refusal(store_url="mysql://db/x")
+
+
+def test_a_password_in_a_store_address_is_not_shown() -> None:
+    address = "postgresql://sf_worker:hush-hush@db/x"
+    assert "hush-hush" not in repr(load(store_url=address, web_store_url=address))
+    assert "hush-hush" not in refusal(store_url=address.replace("postgresql", "mysql"))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +72,9 @@ def test_what_belongs_to_tests_is_refused_in_production(values: dict[str, str], 
     ("values", "words"),
     [
         ({"telegram_dc_address": "localhost"}, "must look like host:port"),
+        ({"telegram_dc_address": "localhost:port"}, "must look like host:port"),
         ({"telegram_dc_address": "localhost:1"}, "needs TELEGRAM_SERVER_KEY_FILE"),
+        ({"trusted_proxies": "10.0.0.1, proxy.example"}, "TRUSTED_PROXIES is a list like"),
         ({"web_port": 70_000}, "65535"),
         ({"max_bots_per_server": 0}, "greater than or equal to 1"),
         ({"look_interval_s": 0}, "greater than or equal to 0.2"),

@@ -7,6 +7,7 @@ from kit.builders import CHAT
 from kit.chat_script import a_message, posted
 from kit.clock import settle_down
 from kit.fleet import GOLD_BUY, GOLD_LIMIT, Fleet
+from signalfleet.app.asks import open_asks
 from signalfleet.domain.money import Price
 from signalfleet.domain.trading.intents import IntentState
 from signalfleet.domain.trading.records import CopyOutcome, TradeState
@@ -130,18 +131,13 @@ class TestModes:
         await fleet.set_mode(CopyMode.APPROVE)
         number = await fleet.say(GOLD_BUY, wait=5)
         assert fleet.broker.received == []
-        assert (await fleet.message(number)).reason == "approval_not_offered"
+        assert (await fleet.message(number)).state is MessageState.NEW
+        assert len(await open_asks(fleet.mine, fleet.clock.now())) == 1
 
     async def test_a_channel_switched_off_is_not_read(self, fleet: Fleet) -> None:
         await fleet.set_mode(CopyMode.OFF)
         number = await fleet.say(GOLD_BUY)
         assert (await fleet.message(number)).reason == "channel_off"
-
-    async def test_a_netting_account_is_refused(self, fleet: Fleet) -> None:
-        fleet.broker.margin_mode = "netting"
-        await settle_down(601)
-        number = await fleet.say(GOLD_BUY)
-        assert await outcome(fleet, number) == (CopyOutcome.SKIPPED, "netting_account")
 
 
 class TestDoubt:
@@ -188,11 +184,14 @@ class TestDoubt:
         assert second.client_id.endswith("_E1")
         assert list(fleet.broker.opened().values()) == [1]
 
-    async def test_a_second_try_that_is_lost_too_is_the_last(self, fleet: Fleet) -> None:
+    async def test_each_further_try_follows_a_proof_and_ends_with_the_signals_age(
+        self, fleet: Fleet
+    ) -> None:
         await fleet.set_rules(max_signal_age="300")
-        fleet.broker.answers.extend([NEVER_CAME, NEVER_CAME])
+        fleet.broker.answers.extend([NEVER_CAME] * 9)
         number = await fleet.say("BUY GOLD 2350 SL 2340 TP 2360", wait=600)
-        assert len(fleet.broker.entries) == 2
+        operations = [order.client_id[-2:] for order in fleet.broker.entries]
+        assert operations == ["E0", "E1", "E2"], "a fourth would be older than 300 seconds"
         assert await outcome(fleet, number) == (CopyOutcome.EXPIRED, "absent_after_doubt")
 
     async def test_brokers_that_rewrite_comments_do_not_lead_to_a_second_order(

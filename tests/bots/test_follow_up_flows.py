@@ -34,7 +34,7 @@ class TestFollowUps:
         fleet.broker.price("2355.00", "2355.10")
         await fleet.say("Move SL to BE", reply_to=number, wait=2)
         held = fleet.broker.book.positions.values()
-        assert {p.stop_loss for p in held} == {Price.of("2350.00")}
+        assert {p.stop_loss for p in held} == {Price.of("2350.10")}, "the spread is paid too"
         assert {p.take_profit for p in held} == {Price.of("2360"), Price.of("2370")}
         assert kinds(fleet)[2:] == ["ModifyPosition"] * 2
 
@@ -111,7 +111,7 @@ class TestFollowUps:
         fleet.broker.price("2355.00", "2355.10")
         await fleet.say("SL to BE\nTP 2375", reply_to=number, wait=3)
         (held,) = fleet.broker.book.positions.values()
-        assert (held.stop_loss, held.take_profit) == (Price.of("2350"), Price.of("2375"))
+        assert (held.stop_loss, held.take_profit) == (Price.of("2350.10"), Price.of("2375"))
 
     async def test_a_second_message_builds_on_the_first_before_any_look(self, fleet: Fleet) -> None:
         number = await fleet.say("BUY GOLD 2350 SL 2340 TP 2360", wait=2)
@@ -120,7 +120,7 @@ class TestFollowUps:
         await fleet.say("SL to BE", reply_to=number, wait=0.1)
         await fleet.say("Move TP to 2375", reply_to=number, wait=3)
         (held,) = fleet.broker.book.positions.values()
-        assert (held.stop_loss, held.take_profit) == (Price.of("2350"), Price.of("2375"))
+        assert (held.stop_loss, held.take_profit) == (Price.of("2350.10"), Price.of("2375"))
 
     async def test_a_look_that_began_before_an_instruction_does_not_show_it_undone(
         self, fleet: Fleet

@@ -58,6 +58,13 @@ def test_what_the_other_side_asks_for_is_waited_for() -> None:
     assert verdict.delay == timedelta(seconds=300)
 
 
+def test_only_an_error_of_ours_counts_as_a_crash() -> None:
+    supervision = Supervision(MiddleChance())
+    outside = (TemporaryError("x"), StoreUnavailableError("x"), PortError("x"), SIGN_IN)
+    assert not any(supervision.judge(group(error), after(0)).is_crash for error in outside)
+    assert supervision.judge(group(StoreUnavailableError("x"), KeyError()), after(0)).is_crash
+
+
 def test_a_healthy_run_forgets_earlier_trouble() -> None:
     supervision = Supervision(MiddleChance())
     for at in range(5):

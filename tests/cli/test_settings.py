@@ -103,9 +103,19 @@ def test_the_demo_names_a_bad_setting_and_a_bad_folder(tmp_path: Path) -> None:
 
 
 def test_a_role_without_the_database_says_what_is_missing(tmp_path: Path) -> None:
-    variables = {**WHOLE, "NATS_URL": "nats://127.0.0.1:1"}
+    variables = {**TELEGRAM, "NATS_URL": "nats://127.0.0.1:1"}
     said = refused(tmp_path, variables, "run", "--role", "web")
     assert "migrate" in said
+
+
+def test_pages_alone_do_not_start_with_a_key_from_a_file_of_settings_either(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".env").write_text(f"ENCRYPTION_KEY={KEY}\n")
+    variables = {**TELEGRAM, "NATS_URL": "nats://127.0.0.1:1"}
+    said = refused(tmp_path, variables, "run", "--role", "web")
+    assert "must not have ENCRYPTION_KEY" in said
+    assert KEY not in said
 
 
 def test_doctor_finds_nothing_to_mend_with_whole_settings(tmp_path: Path) -> None:

@@ -23,11 +23,14 @@ DOCUMENTS = sorted(
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 NOT_OURS = {".git", ".venv", ".hypothesis", "var", "build", "dist", "node_modules", "__pycache__"}
 
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "signalfleet/adapters/sql/schema.py": "the one list of all tables",
+}
 """Files of src over 400 lines, each with the reason why it is not two."""
 
 LONG_FUNCTIONS = {
     "signalfleet/adapters/sql/migrations/versions/r0001_first.py:upgrade": "a list of tables",
+    "signalfleet/adapters/sql/migrations/versions/r0004_tenants.py:upgrade": "a list of tables",
 }
 """Functions of src over 60 lines, likewise."""
 
@@ -65,8 +68,8 @@ def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
 
 def commands_that_are_written_down() -> set[str]:
     makefile = (ROOT / "Makefile").read_text()
-    found = set(re.findall(r"\$\(BIN\)/signalfleet ([a-z]+)", makefile))
-    in_code = re.compile(r"(?:`|^    )signalfleet ([a-z]+)", re.MULTILINE)
+    found = set(re.findall(r"\$\(BIN\)/signalfleet ([a-z][a-z0-9]*)", makefile))
+    in_code = re.compile(r"(?:`|^    )signalfleet ([a-z][a-z0-9]*)", re.MULTILINE)
     for document in [*DOCUMENTS, *SOURCES, ROOT / ".env.example"]:
         found |= set(in_code.findall(document.read_text()))
     return found

@@ -18,6 +18,7 @@ BUILD_BACKEND = {"hatchling", "editables"}
 OPTIONAL_IMPORTS = {
     "MetaTrader5": "exists on Windows only, with a terminal beside it",
     "firebase_admin": "for the Firebase store only",
+    "google": "its credentials come with firebase_admin",
 }
 
 

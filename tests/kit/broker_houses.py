@@ -16,7 +16,7 @@ from signalfleet.adapters.metaapi.broker import MetaApiBroker
 from signalfleet.adapters.metaapi.client import MetaApiClient
 from signalfleet.adapters.metaapi.urls import MetaApiUrls
 from signalfleet.adapters.mt5.broker import Mt5Broker
-from signalfleet.adapters.paper.broker import PaperBroker
+from signalfleet.adapters.paper.broker import PaperBroker, PaperTerms
 from signalfleet.domain.exchange.engine import Exchange
 from signalfleet.domain.exchange.model import AccountTerms
 from signalfleet.domain.ids import AccountId
@@ -76,7 +76,7 @@ class MetaApiHouse(House):
 
 
 @asynccontextmanager
-async def metaapi_house() -> AsyncIterator[MetaApiHouse]:
+async def metaapi_house(*, hedging: bool = True) -> AsyncIterator[MetaApiHouse]:
     hand = ManualClock()
     clock, metrics = HandClock(hand), CountingMetrics()
     server = MetaApiServer(
@@ -96,7 +96,7 @@ async def metaapi_house() -> AsyncIterator[MetaApiHouse]:
         server.tick()
 
     async with server, MetaApiClient(clock=clock, metrics=metrics) as client:
-        account_id = server.add_account(token=TOKEN, balance=10_000)
+        account_id = server.add_account(token=TOKEN, balance=10_000, hedging=hedging)
         broker = MetaApiBroker(
             client,
             account_id=account_id,
@@ -176,12 +176,18 @@ class PaperHouse(House):
 
 
 @asynccontextmanager
-async def paper_house() -> AsyncIterator[PaperHouse]:
+async def paper_house(*, hedging: bool = True) -> AsyncIterator[PaperHouse]:
     hand = ManualClock()
     clock = HandClock(hand)
     market = SeededMarket(hand, random.Random(1), volatility=0.0)
     prices, memory = MarketPrices(market), KeptBook()
-    broker = PaperBroker(prices, account=AccountId("a_paper"), clock=clock, memory=memory)
+    broker = PaperBroker(
+        prices,
+        account=AccountId("a_paper"),
+        clock=clock,
+        memory=memory,
+        terms=PaperTerms(is_hedging=hedging),
+    )
 
     def pass_time(seconds: float) -> None:
         hand.advance(seconds)

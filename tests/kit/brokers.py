@@ -5,8 +5,10 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 from kit.exchange import ACCOUNT, XAUUSD, an_instrument
+from signalfleet.adapters.paper import facts
 from signalfleet.domain.exchange import model as mt
 from signalfleet.domain.exchange.book import Book
 from signalfleet.domain.exchange.costs import NO_COSTS, Costs
@@ -15,15 +17,10 @@ from signalfleet.domain.exchange.prices import PriceBoard
 from signalfleet.domain.ids import client_id_stem
 from signalfleet.domain.instruments.model import Instrument, Quote, Side
 from signalfleet.domain.money import Price
-from signalfleet.domain.signals.model import OrderKind
 from signalfleet.domain.trading.orders import (
     BrokerOrder,
-    CancelOrder,
-    ClosePosition,
-    ModifyOrder,
     ModifyPosition,
     OpenOrder,
-    ReducePosition,
 )
 from signalfleet.domain.trading.outcomes import Accepted, Outcome, Rejected, Unknown
 from signalfleet.domain.trading.reports import (
@@ -38,20 +35,7 @@ from signalfleet.ports.broker import Gate, MarginQuestion
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import NotSentError, RefusedError, TemporaryError
 
-STATES = {
-    mt.OrderState.FILLED: "filled",
-    mt.OrderState.CANCELED: "cancelled",
-    mt.OrderState.EXPIRED: "expired",
-    mt.OrderState.REJECTED: "rejected",
-    mt.OrderState.PLACED: "placed",
-}
-REASONS = {
-    mt.Reason.STOP_LOSS: "stop_loss",
-    mt.Reason.TAKE_PROFIT: "take_profit",
-    mt.Reason.STOP_OUT: "stop_out",
-    mt.Reason.CLIENT: "client",
-    mt.Reason.EXPERT: "expert",
-}
+Fact = TypeVar("Fact", Position, WorkingOrder, HistoryOrder, Deal)
 NOT_THERE = (mt.RejectReason.POSITION_NOT_FOUND, mt.RejectReason.ORDER_NOT_FOUND)
 
 
@@ -92,7 +76,7 @@ class ScriptedBroker:
 
     `received` holds what got past the gate, in order. `answers` are used up one a request; then
     everything goes well. `forgets_client_ids` plays brokers that rewrite comments, `lag` hides what
-    is younger than that from looks at positions and orders.
+    is younger than that from looks at positions and orders. `moves_stops` is only a promise.
     """
 
     clock: Clock
@@ -107,6 +91,7 @@ class ScriptedBroker:
     look_takes: float = 0.0
     margin_mode: str = "hedging"
     trade_allowed: bool = True
+    moves_stops: bool = False
     board: PriceBoard = field(init=False)
     exchange: Exchange = field(init=False)
     _names: dict[int, str] = field(default_factory=dict)
@@ -181,12 +166,18 @@ class ScriptedBroker:
             positions=tuple(
                 self._position(p) for p in own.positions.values() if p.opened_at <= seen
             ),
-            orders=tuple(self._order(o) for o in own.orders.values() if o.placed_at <= seen),
-            history_orders=tuple(self._ended(o) for o in own.history_since(since)) if full else (),
+            orders=tuple(
+                self._named(facts.working_order(o))
+                for o in own.orders.values()
+                if o.placed_at <= seen
+            ),
+            history_orders=tuple(
+                self._named(facts.history_order(o)) for o in own.history_since(since) if full
+            ),
             deals=tuple(
-                self._deal(d, d.price)
-                for d in own.deals_since(since)
-                if full and d.price is not None
+                self._named(made)
+                for made in map(facts.deal, own.deals_since(since))
+                if full and made is not None
             ),
             begun_at=begun,
             full=full,
@@ -234,7 +225,9 @@ class ScriptedBroker:
         return replace(found, at=self.clock.now())
 
     def _execute(self, order: BrokerOrder) -> Outcome:
-        done = self.exchange.execute(ACCOUNT, _command(order), self.clock.now())
+        if isinstance(order, ModifyPosition) and self.moves_stops:
+            order = replace(order, trailing=None)  # Taken, and never done: it is ours to see that.
+        done = self.exchange.execute(ACCOUNT, facts.command_of(order), self.clock.now())
         if isinstance(done, mt.Refused):
             return Rejected(
                 code=done.reason.value, text=done.text, already_so=done.reason in NOT_THERE
@@ -251,114 +244,11 @@ class ScriptedBroker:
         return None if self.forgets_client_ids else label.client_id
 
     def _position(self, held: mt.Position) -> Position:
-        return Position(
-            position_id=str(held.ticket),
-            symbol=held.symbol,
-            side=held.side,
-            lots=held.lots,
-            open_price=held.open_price,
-            current_price=None,
-            stop_loss=held.stop_loss,
-            take_profit=held.take_profit,
-            profit=self.exchange.floating(ACCOUNT, held),
-            swap=held.swap,
-            commission=held.commission,
-            magic=held.label.magic,
-            client_id=self._name(held.label),
-            opened_at=held.opened_at,
-        )
+        floating = self.exchange.floating(ACCOUNT, held)
+        return self._named(facts.position(held, None, floating))
 
-    def _order(self, order: mt.Order) -> WorkingOrder:
-        return WorkingOrder(
-            order_id=str(order.ticket),
-            symbol=order.symbol,
-            side=order.side,
-            kind=OrderKind(order.kind.value),
-            lots=order.lots,
-            price=order.price,
-            stop_loss=order.stop_loss,
-            take_profit=order.take_profit,
-            magic=order.label.magic,
-            client_id=self._name(order.label),
-            placed_at=order.placed_at,
-        )
-
-    def _ended(self, order: mt.Order) -> HistoryOrder:
-        return HistoryOrder(
-            order_id=str(order.ticket),
-            position_id=None if order.position is None else str(order.position),
-            symbol=order.symbol,
-            side=order.side,
-            lots=order.lots,
-            state=STATES[order.state],
-            magic=order.label.magic,
-            client_id=self._name(order.label),
-            done_at=order.done_at,
-        )
-
-    def _deal(self, deal: mt.Deal, price: Price) -> Deal:
-        return Deal(
-            deal_id=str(deal.ticket),
-            order_id=None if deal.order is None else str(deal.order),
-            position_id=None if deal.position is None else str(deal.position),
-            symbol=deal.symbol,
-            side=deal.side,
-            lots=deal.lots,
-            price=price,
-            is_exit=deal.entry is mt.Entry.OUT,
-            profit=deal.profit,
-            swap=deal.swap,
-            commission=deal.commission,
-            magic=deal.label.magic,
-            client_id=self._name(deal.label),
-            reason=REASONS.get(deal.label.reason, "other"),
-            at=deal.at,
-        )
-
-
-def _command(order: BrokerOrder) -> mt.Command:
-    match order:
-        case OpenOrder(kind=OrderKind.MARKET):
-            return mt.OpenPosition(
-                symbol=order.symbol,
-                side=order.side,
-                lots=order.lots,
-                stop_loss=order.stop_loss,
-                take_profit=order.take_profit,
-                label=mt.Label(magic=order.magic, client_id=order.client_id),
-            )
-        case OpenOrder():
-            assert order.price is not None, "a pending order needs a price"
-            return mt.PlaceOrder(
-                symbol=order.symbol,
-                side=order.side,
-                kind=mt.OrderKind(order.kind.value),
-                lots=order.lots,
-                price=order.price,
-                stop_loss=order.stop_loss,
-                take_profit=order.take_profit,
-                expires_at=order.expires_at,
-                label=mt.Label(magic=order.magic, client_id=order.client_id),
-            )
-        case ModifyPosition():
-            return mt.SetLevels(
-                position=int(order.position_id),
-                stop_loss=order.stop_loss,
-                take_profit=order.take_profit,
-            )
-        case ClosePosition():
-            return mt.ClosePosition(position=int(order.position_id))
-        case ReducePosition():
-            return mt.ClosePosition(position=int(order.position_id), lots=order.lots)
-        case ModifyOrder():
-            return mt.AmendOrder(
-                order=int(order.order_id),
-                price=order.price,
-                stop_loss=order.stop_loss,
-                take_profit=order.take_profit,
-            )
-        case CancelOrder():
-            return mt.CancelOrder(order=int(order.order_id))
+    def _named(self, fact: Fact) -> Fact:
+        return replace(fact, client_id=None) if self.forgets_client_ids else fact
 
 
 def open_by_hand(broker: ScriptedBroker, side: Side = Side.BUY) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from signalfleet.domain.ids import ChannelId, MessageId
 from signalfleet.domain.signals.model import ChannelMessage
@@ -32,6 +32,7 @@ class ScriptedChatSource:
     closed: int = 0
     running: int = 0
     may_connect: bool = True
+    clock_offset: timedelta | None = timedelta(0)
 
     async def run(self, sink: ChatSink) -> None:
         self.running += 1
@@ -49,7 +50,9 @@ class ScriptedChatSource:
         self.watched.append(tuple(chats))
 
     def health(self) -> LinkHealth:
-        return LinkHealth(state=LinkState.LIVE, since=self.clock.now())
+        return LinkHealth(
+            state=LinkState.LIVE, since=self.clock.now(), clock_offset=self.clock_offset
+        )
 
     def allow_connecting(self, *, allowed: bool) -> None:
         self.may_connect = allowed

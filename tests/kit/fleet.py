@@ -14,6 +14,7 @@ from kit.clock import LoopClock, MiddleChance, settle_down, until
 from kit.counting_metrics import CountingMetrics
 from signalfleet.adapters.memory import MemoryStore
 from signalfleet.adapters.memory.bus import MemoryBus
+from signalfleet.adapters.re2.client import Re2Compiler
 from signalfleet.bootstrap.language import load_parser
 from signalfleet.bots.manager import UserBotManager
 from signalfleet.bots.services import BotServices
@@ -24,6 +25,7 @@ from signalfleet.domain.trading.records import Copy, MessageKey, SignalRecord, T
 from signalfleet.domain.trading.settle import SettleRules
 from signalfleet.ports.broker import Broker
 from signalfleet.ports.chat_source import ChatBatch, ChatSource, Origin
+from signalfleet.ports.lease import Lease
 from signalfleet.ports.secrets import CredentialStore, Secret
 from signalfleet.ports.store import (
     Account,
@@ -77,6 +79,7 @@ class Fleet:
     brokers: dict[AccountId, ScriptedBroker] = field(default_factory=dict)
     wrap_store: Callable[[Store], Store] = lambda store: store
     wrap_broker: Callable[[Broker], Broker] = lambda broker: broker
+    lease_of: Callable[[UserId], Lease | None] = lambda _user: None
     manager: UserBotManager = field(init=False)
     task: asyncio.Task[None] | None = None
     last_message: int = 100
@@ -108,6 +111,7 @@ class Fleet:
             chance=MiddleChance(),
             metrics=self.metrics,
             parser=load_parser(),
+            patterns=Re2Compiler(),
             credentials=credentials,
             installation=INSTALLATION,
             settle_rules=self.rules,
@@ -115,6 +119,7 @@ class Fleet:
             wake_by_bus=self.wake_by_bus,
             make_chat_source=make_source,
             make_broker=make_broker,
+            lease_of=self.lease_of,
         )
 
     async def start(self, *, wait: bool = True) -> None:

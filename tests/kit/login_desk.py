@@ -54,6 +54,7 @@ class Desk:
     use: SessionUse
     kit: TelegramKit
     sealer: IntakeSealer
+    services: LoginServices
     worker: LoginWorker
     nats: EmbeddedNats
     folder: Path
@@ -148,7 +149,7 @@ async def open_desk(
     keys = FernetKeyService(Secret(Fernet.generate_key().decode()))
     credentials = SecureCredentialStore(store, keys)
     private, public = new_intake_keys()
-    use = SessionUse()
+    use = SessionUse(store, clock)
     try:
         async with (
             EmbeddedNats(
@@ -157,21 +158,20 @@ async def open_desk(
             await NatsBus.connect(nats_server.url, nats_server.token, clock=clock) as bus,
             asyncio.TaskGroup() as tasks,
         ):
-            worker = LoginWorker(
-                LoginServices(
-                    cell=CELL,
-                    store=store,
-                    bus=bus,
-                    clock=clock,
-                    metrics=metrics,
-                    opener=IntakeOpener(private),
-                    sign_in=SignIn(store, credentials, kit.sessions()),
-                    use=use,
-                    picker=Picker(store, credentials, clock, use, kit.directory),
-                    make_sign_in=kit.sign_in,
-                    life=life,
-                )
+            services = LoginServices(
+                cell=CELL,
+                store=store,
+                bus=bus,
+                clock=clock,
+                metrics=metrics,
+                opener=IntakeOpener(private),
+                sign_in=SignIn(store, credentials, kit.sessions()),
+                use=use,
+                picker=Picker(store, credentials, clock, use, kit.directory),
+                make_sign_in=kit.sign_in,
+                life=life,
             )
+            worker = LoginWorker(services)
             running = tasks.create_task(worker.run(), name="sign_ins")
             async with asyncio.timeout(PATIENCE_S):
                 await worker.ready.wait()
@@ -185,6 +185,7 @@ async def open_desk(
                     use=use,
                     kit=kit,
                     sealer=IntakeSealer(public),
+                    services=services,
                     worker=worker,
                     nats=nats_server,
                     folder=folder,
@@ -193,3 +194,12 @@ async def open_desk(
                 running.cancel()
     finally:
         await store.aclose()
+
+
+@asynccontextmanager
+async def another_worker(desk: Desk) -> AsyncIterator[LoginWorker]:
+    """Run a second login worker over the same store and bus, as another process would."""
+    clock = WallClock()
+    use = SessionUse(desk.store, clock)
+    picker = Picker(desk.store, desk.credentials, clock, use, desk.kit.directory)
+    yield LoginWorker(replace(desk.services, use=use, picker=picker))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from signalfleet.domain.accounts.audit import AuditEntry
+from signalfleet.domain.accounts.notices import Notice, NoticeKind
 from signalfleet.domain.ids import (
     AccountId,
     ChannelId,
@@ -36,15 +38,14 @@ from signalfleet.domain.trading.records import (
 )
 from signalfleet.domain.trading.reports import AccountFacts, Position, WorkingOrder
 from signalfleet.ports.chat_source import ChatBatch, Origin, Posted
+from signalfleet.ports.sealed import SealedSecret, WrappedKey
 from signalfleet.ports.store import (
     Account,
     AccountView,
     Channel,
-    SealedSecret,
     Store,
     UserProfile,
     UserStore,
-    WrappedKey,
 )
 
 NOW = datetime(2026, 3, 2, 10, 0, 0, tzinfo=UTC)
@@ -336,6 +337,15 @@ def a_view(broker: str = "Demo Broker") -> AccountView:
     )
 
 
+def a_notice(
+    kind: NoticeKind = NoticeKind.CHAT_LOST, *, at: float = 0, about: str = "", fact: str = ""
+) -> Notice:
+    """Tell of the usual chat, if nothing else is said."""
+    return Notice(
+        kind=kind, at=after(at), about=about or f"chat:{CHAT}", facts={"note": fact} if fact else {}
+    )
+
+
 async def fill(store: Store, user: UserId, epoch: int, note: str) -> None:
     """Give a user one row of every kind, each marked with `note`."""
     rows = Rows(user=user, note=note)
@@ -351,6 +361,11 @@ async def fill(store: Store, user: UserId, epoch: int, note: str) -> None:
         )
     )
     await mine.bot.set_wish(on=True, by=note)
+    await mine.notices.add(a_notice(fact=note))
+    # So old that Firebase's rules, which go by the clock of the service, let it be swept away.
+    old = NOW - timedelta(days=1000)
+    await mine.events.add(AuditEntry(at=old, actor="user", action="filled", about=note))
+    await mine.quota.reserve("trades", "2026-03-02", 5)
     await mine.inbox.add(a_batch(a_post(1, note), a_post(2, note)), NOW, epoch)
     await mine.journal.decide(rows.decision(1), epoch)
 
@@ -390,4 +405,12 @@ async def everything(mine: UserStore, user: UserId) -> Mapping[str, object]:
         "newest_key": await mine.credentials.key(),
         "key": await mine.credentials.key(1),
         "bot": await mine.bot.status(),
+        "documents": await mine.settings.list(),
+        "sealed": await mine.credentials.list(),
+        "keys": await mine.credentials.keys(),
+        "events": await mine.events.list(),
+        "newest_events": await mine.events.recent(),
+        "quota": await mine.quota.used("trades", "2026-03-02"),
+        "notices": await mine.notices.recent(),
+        "unread_notices": await mine.notices.unread(),
     }

@@ -19,6 +19,7 @@ from kit.wall_clock import WallClock
 from kit.web_scene import CELL, USER
 from signalfleet.adapters.memory.bus import MemoryBus
 from signalfleet.adapters.memory.store import MemoryStore
+from signalfleet.bootstrap.language import load_profile_editor
 from signalfleet.domain.ids import UserId
 from signalfleet.web.app import create_app, end_streams
 from signalfleet.web.deps import WebDeps
@@ -67,7 +68,11 @@ class Site:
             method, self.url + path, headers=sent, data=data, allow_redirects=False
         ) as answer:
             self.set_cookie = answer.headers.get("Set-Cookie", "")
-            return Answer(status=answer.status, headers=answer.headers, text=await answer.text())
+            return Answer(
+                status=answer.status,
+                headers=answer.headers,
+                text=await answer.text(errors="replace"),
+            )
 
     async def page(self, path: str) -> Answer:
         return await self.ask("GET", path, headers=PAGE)
@@ -113,6 +118,7 @@ async def serve(
         "session_key": KEY,
         "public_url": url,
         "version": "0.0.1",
+        "profiles": load_profile_editor(),
     }
     app = create_app(WebDeps(**{**given, **changes}), heartbeat=heartbeat)
     server = Server(

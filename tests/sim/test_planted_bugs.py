@@ -31,10 +31,10 @@ def test_sending_again_after_a_time_out_is_found(monkeypatch: pytest.MonkeyPatch
     send = ExecuteIntent._send
 
     async def twice(self: ExecuteIntent, intent: Any, order: Any, broker: Any) -> Any:
-        event = await send(self, intent, order, broker)
+        sent, event = await send(self, intent, order, broker)
         if isinstance(event, Replied) and isinstance(event.outcome, Unknown):
             return await send(self, intent, order, broker)
-        return event
+        return sent, event
 
     monkeypatch.setattr(ExecuteIntent, "_send", twice)
     assert first_found("I1") is not None

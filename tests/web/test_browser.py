@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.loopback, pytest.mark.timeout(120)]
 AXE = Path(__file__).parent / "vendor/axe.min.js"
 WIDTHS = (1360, 768, 390)
 PAGES = {
+    "notices": "/notices",
     "live": "/",
     "signals": "/signals",
     "signal": f"/signals/{GOLD}/71",

@@ -12,6 +12,7 @@ import pytest
 
 import signalfleet.domain
 from signalfleet.domain.accounts.bot_state import BotState
+from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.signals.model import Doubt, Issue, Reason
 from signalfleet.domain.trading.intents import IntentState
 from signalfleet.domain.trading.records import CopyOutcome, TradeState
@@ -32,6 +33,8 @@ netting_symbol_busy open_risk currency_risk max_open symbol_open below_min_lot o
 margin_level daily_loss weekly_loss total_drawdown loss_streak prop_signals_forbidden
 awaiting_approval entry_passed levels_never_came stops_level entry_never_opened deleted
 absent_after_doubt superseded no_open_trade late_stop symbol_conflict
+halted stop_unknown store_slow clock_unknown clock_wrong lease_over lease_ending
+duplicate_left duplicate_ended frozen
 """.split()
 WRITTEN = re.compile(r"(?:code|reason|refusal)=\"([a-z][a-z_]+)\"")
 
@@ -58,7 +61,7 @@ def test_every_guard_has_a_sentence() -> None:
 
 def test_every_code_written_in_the_source_has_a_sentence() -> None:
     found = codes_in("domain", "app")
-    assert {"spread", "halted"} <= found
+    assert {"spread", "too_old"} <= found
     assert missing("reason", found) == []
 
 
@@ -79,6 +82,7 @@ def test_every_reason_why_an_order_did_not_leave_has_words() -> None:
 @pytest.mark.parametrize(
     ("table", "kind"),
     [
+        ("notice", NoticeKind),
         ("bot", BotState),
         ("bot_detail", BotState),
         ("intent", IntentState),

@@ -15,6 +15,8 @@ from signalfleet.ports.store import Channel, CopyMode, Store, UserProfile
 log = structlog.get_logger()
 
 SESSION_FIELD = "telegram_session"
+ENDING_FIELD = "telegram_session_ending"
+"""A session that the user gave up and that Telegram was not told of yet."""
 
 
 async def keep_sign_in(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from signalfleet.app.quotas import marked
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.ids import AccountId, SignalId
 from signalfleet.domain.trading.intents import Intent, Lane
@@ -39,5 +40,6 @@ async def copies_after(
         reason = copy_reason(outcome, entries)
         if (outcome, reason) != (copy.outcome, copy.reason):
             now = desk.clock.now()
-            found.append(replace(copy, outcome=outcome, reason=reason, settled_at=now))
+            plan = marked(copy, outcome, legs)
+            found.append(replace(copy, outcome=outcome, reason=reason, settled_at=now, plan=plan))
     return tuple(found)

@@ -1,5 +1,6 @@
 """One account at work: its broker, what is known of it just now, and its symbols' names."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,17 +11,31 @@ from signalfleet.ports.clock import Clock
 from signalfleet.ports.store import Account
 
 FACTS_AGE: Final = timedelta(seconds=60)
+QUOTES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteAtHand:
+    """The last price that was read, and how long ago that was."""
+
+    quote: Quote
+    age: timedelta
 
 
 class AccountDesk:
-    """Caches what planning may reuse for a moment. `reconciled` opens it for entries."""
+    """Caches what planning may reuse for a moment. `reconciled` opens it for entries.
+
+    `close_all` says why all of its trades are being closed, None if they are not.
+    """
 
     def __init__(self, account: Account, broker: Broker, clock: Clock) -> None:
         self.account = account
         self.broker = broker
         self.reconciled = False
+        self.close_all: str | None = None
         self._clock = clock
         self._facts: AccountFacts | None = None
+        self._quotes: dict[str, tuple[Quote, float]] = {}
 
     async def facts(self, *, max_age: timedelta = FACTS_AGE) -> AccountFacts:
         """Return the account's facts, read again if older than `max_age`."""
@@ -34,7 +49,21 @@ class AccountDesk:
         self._facts = None
 
     async def quote(self, name: str) -> Quote:
-        return await self.broker.quote(name)
+        asked = self._clock.monotonic()
+        found = await self.broker.quote(name)
+        self._quotes.pop(name, None)
+        while len(self._quotes) >= QUOTES:
+            del self._quotes[next(iter(self._quotes))]
+        self._quotes[name] = (found, asked)
+        return found
+
+    def quote_at_hand(self, name: str) -> QuoteAtHand | None:
+        """Return the price that was read last, without reading; its age counts from the asking."""
+        found = self._quotes.get(name)
+        if found is None:
+            return None
+        quote, asked = found
+        return QuoteAtHand(quote, timedelta(seconds=self._clock.monotonic() - asked))
 
     async def instrument(self, name: str) -> Instrument:
         return await self.broker.instrument(name)

@@ -12,9 +12,10 @@ from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
 from signalfleet.domain.ids import SignalId, TradeId
 from signalfleet.domain.money import Price
+from signalfleet.domain.settings.choices import CopyState
 from signalfleet.domain.signals.correlate import find_targets
 from signalfleet.domain.signals.describe import describe_action
-from signalfleet.domain.signals.model import CancelPending, Close, Context, FollowUp
+from signalfleet.domain.signals.model import CancelPending, Close, ClosePart, Context, FollowUp
 from signalfleet.domain.trading.follow_up import (
     FollowUpPlan,
     FollowUpQuestion,
@@ -122,7 +123,15 @@ class ExecuteFollowUp:
         outcome: FollowUpOutcome,
     ) -> None:
         account_id = account.account.account_id
+        is_reversed = record.reading.side is not legs[0].side
+        if is_reversed and not isinstance(follow_up.action, Close | ClosePart | CancelPending):
+            # The channel's levels are those of the opposite trade.
+            self._refuse(outcome, follow_up, "reversed_trade")
+            return
         effective = await effective_settings(self._desk, stored.message.channel, account_id)
+        if effective.rules.copy_state in (CopyState.PAUSED, CopyState.PANIC):
+            self._refuse(outcome, follow_up, f"follow_up_{effective.rules.copy_state.value}")
+            return
         try:
             plan = plan_follow_up(
                 FollowUpQuestion(
@@ -130,7 +139,11 @@ class ExecuteFollowUp:
                     trades=sorted(legs, key=lambda leg: leg.leg),
                     targets=record.reading.targets,
                     canonical=record.reading.symbol or "",
-                    instrument=await account.instrument(legs[0].symbol),
+                    instrument=self._desk.profiles.meant_by(
+                        stored.message.channel,
+                        record.reading.symbol or "",
+                        await account.instrument(legs[0].symbol),
+                    ),
                     quote=await account.quote(legs[0].symbol),
                     rules=effective.rules,
                     order_prices=prices,
@@ -174,7 +187,6 @@ class ExecuteFollowUp:
             state=IntentState.SENDING,
             attempt=1,
             created_at=now,
-            sending_at=now,
         )
 
     async def _under_way(

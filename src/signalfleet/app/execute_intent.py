@@ -1,17 +1,20 @@
 """Send one written-down intent once, and write down what came of it."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from signalfleet.app.copies import copies_after
+from signalfleet.app.execute_gate import check_gate, entries_paused
 from signalfleet.app.execute_signal import effective_settings
+from signalfleet.app.quotas import give_back_unopened
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
 from signalfleet.domain.money import Lots
-from signalfleet.domain.trading.entry import against_entry
+from signalfleet.domain.settings.choices import CopyState
+from signalfleet.domain.trading.entry import against_entry, against_quote
 from signalfleet.domain.trading.intents import (
     AmendLeg,
     CancelLeg,
@@ -42,8 +45,8 @@ from signalfleet.domain.trading.orders import (
     OpenOrder,
     ReducePosition,
 )
-from signalfleet.domain.trading.outcomes import Rejected, Unknown
-from signalfleet.domain.trading.progress import supersedes, trade_after
+from signalfleet.domain.trading.outcomes import Outcome, Rejected, Unknown
+from signalfleet.domain.trading.progress import stop_to_send, supersedes, trade_after
 from signalfleet.domain.trading.reconcile import is_done
 from signalfleet.domain.trading.records import Copy, Settlement, Trade
 from signalfleet.ports.broker import Broker
@@ -52,6 +55,15 @@ from signalfleet.ports.errors import NotSentError, PortError, RefusedError, Temp
 log = structlog.get_logger()
 
 HISTORY_MARGIN: Final = timedelta(seconds=120)
+MAX_UNKNOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed:
+    """The intent as it is stored now; a held one must not go out before `not_before`."""
+
+    intent: Intent
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +80,11 @@ class ExecuteIntent:
     def __init__(self, desk: UserDesk) -> None:
         self._desk = desk
 
-    async def run(self, intent: Intent) -> Intent:
-        """Send an intent that is SENDING in the store; return it as it was stored afterwards.
+    async def run(self, intent: Intent) -> Executed:
+        """Send an intent that is SENDING in the store, and write down what came of it.
 
-        A cancelled call leaves the row SENDING: the next start takes it for unknown.
+        When it left is written with the outcome: one write less before the order goes out. A
+        cancelled call leaves the row SENDING: the next start takes it for unknown.
         """
         trade = await self._trade(intent)
         account = self._desk.accounts[intent.account]
@@ -79,18 +92,20 @@ class ExecuteIntent:
         if prepared.order is None:
             event = prepared.instead or NotSent("nothing_to_send")
         else:
-            event = await self._send(intent, prepared.order, account.broker)
+            intent, event = await self._send(intent, prepared.order, account.broker)
         settled = await self.settle(intent, event)
         account.facts_changed()
-        return settled
+        return Executed(intent=settled, not_before=_retry_at(event))
 
     async def release(self, intent: Intent) -> Intent:
         """Take a held intent to SENDING again if it may still go, else end it.
 
-        It comes back HELD where that cannot be told now.
+        It comes back HELD where that cannot be told now, or where what stands against it may pass.
         """
         try:
             against = await self._against(intent)
+            if against is None and await self._must_wait(intent):
+                return intent
         except TemporaryError:
             return intent
         if against is not None:
@@ -99,7 +114,7 @@ class ExecuteIntent:
         again = step.intent
         if again.attempt > 1:
             again = replace(again, client_id=self._next_client_id(again))
-        await self._desk.store.journal.settle(Settlement(intents=(again,)), self._desk.epoch)
+        await self._commit(Settlement(intents=(again,)))
         return again
 
     async def settle(self, intent: Intent, event: Event) -> Intent:
@@ -115,7 +130,6 @@ class ExecuteIntent:
         return step.intent
 
     async def _store(self, intent: Intent) -> None:
-        journal = self._desk.store.journal
         trade = await self._trade(intent)
         after = trade_after(trade, intent)
         copies: tuple[Copy, ...] = ()
@@ -124,9 +138,8 @@ class ExecuteIntent:
                 self._desk, intent.account, [after.signal], [after], [intent]
             )
         trades = (after,) if after != trade else ()
-        await journal.settle(
-            Settlement(intents=(intent,), trades=trades, copies=copies), self._desk.epoch
-        )
+        await self._commit(Settlement(intents=(intent,), trades=trades, copies=copies))
+        await give_back_unopened(self._desk.store, copies)
         if intent.state.is_final:
             self._desk.metrics.count(
                 "signalfleet_intents_total",
@@ -142,6 +155,11 @@ class ExecuteIntent:
             reason=intent.reason,
         )
 
+    async def _commit(self, settlement: Settlement) -> None:
+        begun = self._desk.clock.monotonic()
+        await self._desk.store.journal.settle(settlement, self._desk.epoch)
+        self._desk.pulse.committed(begun, self._desk.clock.monotonic())
+
     async def _trade(self, intent: Intent) -> Trade:
         found = await self._desk.store.journal.get_trade(intent.trade)
         if found is None:
@@ -156,9 +174,34 @@ class ExecuteIntent:
             return Dropped("superseded") if is_superseded else None
         if self._desk.halted:
             return Dropped("halted")
-        if intent.valid_until is None or self._desk.clock.now() > intent.valid_until:
+        if is_stale(intent, self._desk.telegram_now()):
             return WentStale()
         return await self._against_entry(intent)
+
+    async def _must_wait(self, intent: Intent) -> bool:
+        """Hold an entry while entries are paused, or while another order of its symbol is unknown.
+
+        The legs of one signal do not wait for each other: they were decided and sized together.
+        """
+        if not isinstance(intent.command, OpenLeg):
+            return False
+        if entries_paused(self._desk) is not None:
+            return True
+        journal = self._desk.store.journal
+        unknown = {
+            one.trade
+            for one in await journal.open_intents()
+            if one.state is IntentState.UNKNOWN
+            and one.account == intent.account
+            and one.lane is Lane.ENTRY
+        }
+        trade = await self._trade(intent)
+        others = [
+            other
+            for other in await journal.live_trades(intent.account)
+            if other.trade_id in unknown and other.signal != trade.signal
+        ]
+        return len(others) >= MAX_UNKNOWN or any(o.symbol == trade.symbol for o in others)
 
     async def _against_entry(self, intent: Intent) -> Event | None:
         trade = await self._trade(intent)
@@ -174,7 +217,11 @@ class ExecuteIntent:
         except RefusedError:
             return Dropped("symbol_not_at_broker")
         effective = await effective_settings(self._desk, record.chat, intent.account)
-        code = against_entry(command, record.reading.entry, quote, effective.rules)
+        if effective.rules.copy_state is not CopyState.ON:
+            return Dropped(effective.rules.copy_state.value)
+        code = against_entry(
+            command, record.reading.entry, quote, effective.rules
+        ) or against_quote(command, quote)
         return Dropped(code) if code is not None else None
 
     def _next_client_id(self, intent: Intent) -> ids.ClientId:
@@ -225,15 +272,26 @@ class ExecuteIntent:
             )
         )
 
-    async def _send(self, intent: Intent, order: BrokerOrder, broker: Broker) -> Event:
+    async def _send(
+        self, intent: Intent, order: BrokerOrder, broker: Broker
+    ) -> tuple[Intent, Event]:
+        """Send once; return the intent with the time at which the last check let it pass."""
+        left_at = self._desk.clock.now()
+
         def gate() -> None:
-            self._gate(intent)
+            nonlocal left_at
+            check_gate(self._desk, intent)
+            left_at = self._desk.clock.now()
 
         log.info("order_sending", intent=intent.intent_id, action=intent.action.value)
         try:
             outcome = await broker.submit(order, gate)
         except NotSentError as error:
-            return NotSent(error.reason)
+            return intent, NotSent(error.reason)
+        event = await self._event_of(intent, outcome, broker)
+        return replace(intent, sending_at=left_at), event
+
+    async def _event_of(self, intent: Intent, outcome: Outcome, broker: Broker) -> Event:
         if isinstance(outcome, Unknown):
             # The order may exist: sending it again could open it twice.
             log.warning("order_outcome_unknown", intent=intent.intent_id, cause=outcome.cause)
@@ -253,13 +311,18 @@ class ExecuteIntent:
         done = is_done(intent, trade, facts_of(trade, snapshot), snapshot)
         return done or Replied(replace(outcome, again=True))
 
-    def _gate(self, intent: Intent) -> None:
-        if intent.lane is not Lane.ENTRY:
-            return
-        if self._desk.halted:
-            raise NotSentError("copying was stopped", reason="halted")
-        if intent.valid_until is not None and self._desk.clock.now() > intent.valid_until:
-            raise NotSentError("the signal is too old", reason="too_old")
+
+def _retry_at(event: Event) -> datetime | None:
+    match event:
+        case Replied(outcome=Rejected(again=True, retry_at=moment)):
+            return moment
+        case _:
+            return None
+
+
+def is_stale(intent: Intent, telegram_now: datetime) -> bool:
+    """Tell whether an entry is too old to be sent, by the clock that dated its message."""
+    return intent.valid_until is None or telegram_now > intent.valid_until
 
 
 def _order_for(intent: Intent, trade: Trade, facts: TradeFacts) -> _Prepared:
@@ -272,18 +335,26 @@ def _order_for(intent: Intent, trade: Trade, facts: TradeFacts) -> _Prepared:
     position_id = position.position_id if position else trade.position_id
     order_id = order.order_id if order else trade.order_id
     match intent.command:
+        case CloseLeg(position_id=str(extra)):
+            request: BrokerOrder = ClosePosition(position_id=extra, client_id=intent.client_id)
+        case CancelLeg(order_id=str(extra)):
+            request = CancelOrder(order_id=extra)
         case CloseLeg() if position_id:
-            request: BrokerOrder = ClosePosition(
-                position_id=position_id, client_id=intent.client_id
-            )
+            request = ClosePosition(position_id=position_id, client_id=intent.client_id)
         case ReduceLeg(remaining=remaining) if position:
             request = ReducePosition(
                 position_id=position.position_id,
                 lots=Lots(position.lots.value - remaining.value),
                 client_id=intent.client_id,
             )
-        case ProtectLeg(stop_loss=stop, take_profit=target) if position_id:
-            request = ModifyPosition(position_id=position_id, stop_loss=stop, take_profit=target)
+        case ProtectLeg(take_profit=target, trailing=trailing) as levels if position_id:
+            now = position.stop_loss if position else trade.stop_loss
+            request = ModifyPosition(
+                position_id=position_id,
+                stop_loss=stop_to_send(trade.side, now, levels),
+                take_profit=target,
+                trailing=trailing,
+            )
         case CancelLeg() if order_id:
             request = CancelOrder(order_id=order_id)
         case AmendLeg(price=price, stop_loss=stop, take_profit=target) if order_id:

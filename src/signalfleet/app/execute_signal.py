@@ -1,14 +1,17 @@
 """Plan one signal of a message on each of the user's accounts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 from signalfleet.app import explain
 from signalfleet.app.desk import AccountDesk
+from signalfleet.app.execute_gate import entries_paused
+from signalfleet.app.guard_facts import guard_facts
 from signalfleet.app.known_signals import open_copies, open_copy
+from signalfleet.app.plan_money import rates_for, with_margin
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
 from signalfleet.domain.ids import AccountId, ChannelId
@@ -38,7 +41,9 @@ from signalfleet.ports.errors import PortError, RefusedError
 from signalfleet.ports.store import CopyMode, StoredMessage
 
 EXPIRED_CODES: Final = frozenset({"too_old"})
-PASSING_CODES: Final = frozenset({"outcome_unknown", "account_not_ready"})
+PASSING_CODES: Final = frozenset(
+    {"outcome_unknown", "account_not_ready", "not_reconciled", "entries_paused"}
+)
 COMPLETION_WINDOW: Final = timedelta(seconds=120)
 
 
@@ -55,6 +60,11 @@ class SignalOutcome:
     trace: list[TraceStep] = field(default_factory=list)
     reason: str | None = None
     must_wait: bool = False
+
+    @property
+    def opening(self) -> int:
+        """Return how many copies it opens, over all accounts."""
+        return sum(copy.outcome is None for copy in self.copies)
 
     def opened(self, account: AccountDesk) -> list[OpenCopy]:
         """Return what it opens on an account, for the guards of the message's next signal."""
@@ -93,7 +103,8 @@ class ExecuteSignal:
         accounts = [one for one in self._desk.accounts.values() if _feeds(mode, one)]
         for account in accounts:
             drafted = [o for earlier in before for o in earlier.opened(account)]
-            result = await self._plan_on(account, stored, signal, part, outcome, drafted)
+            planned = sum(one.opening for one in (*before, outcome))
+            result = await self._plan_on(account, stored, signal, part, outcome, drafted, planned)
             outcome.copies.append(self._copy(account, signal_id, result))
             if isinstance(result, Refusal):
                 outcome.reason = outcome.reason or result.code
@@ -137,6 +148,7 @@ class ExecuteSignal:
         part: int,
         outcome: SignalOutcome,
         drafted: Sequence[OpenCopy],
+        planned: int,
     ) -> TradePlan | Refusal:
         account_id = account.account.account_id
         currency = account.account.currency or ""
@@ -144,7 +156,7 @@ class ExecuteSignal:
         try:
             facts = await account.facts()
             currency = facts.currency
-            result = await self._decide(account, facts, stored, signal, part, drafted)
+            result = await self._decide(account, facts, stored, signal, part, drafted, planned)
         except RefusedError:
             result = Refusal(code="symbol_not_at_broker", detail=signal.symbol or "")
         except PortError as error:
@@ -166,6 +178,7 @@ class ExecuteSignal:
         signal: Signal,
         part: int,
         drafted: Sequence[OpenCopy],
+        planned: int,
     ) -> TradePlan | Refusal:
         message = stored.message
         effective = await effective_settings(
@@ -173,7 +186,8 @@ class ExecuteSignal:
         )
         stored_copies = await open_copies(self._desk, account.account.account_id)
         copies = (*stored_copies, *drafted)
-        gate = await self._gatekeeping(account, facts, stored, signal)
+        known = await guard_facts(self._desk, account.account, facts, effective.rules, planned)
+        gate = replace(await self._gatekeeping(account, facts, stored, signal), facts=known)
         # The checks without prices come first: a refused signal costs the broker no reads.
         before = first_failure(
             check_before_prices(signal, message.channel, gate, copies, effective)
@@ -198,7 +212,11 @@ class ExecuteSignal:
         name = broker_name(signal.symbol or "", await account.broker.symbols())
         if name is None:
             return Refusal(code="symbol_not_at_broker", detail=signal.symbol or "no symbol")
-        return plan_signal(
+        instrument = self._desk.profiles.meant_by(
+            stored.message.channel, signal.symbol or "", await account.instrument(name)
+        )
+        quote = await account.quote(name)
+        plan = plan_signal(
             PlanInput(
                 place=Place(
                     user=self._desk.user,
@@ -212,11 +230,15 @@ class ExecuteSignal:
                 effective=effective,
                 gate=gate,
                 account=facts,
-                instrument=await account.instrument(name),
-                quote=await account.quote(name),
+                instrument=instrument,
+                quote=quote,
                 copies=copies,
+                rates=await rates_for(account, facts, effective.rules),
             )
         )
+        if isinstance(plan, Refusal):
+            return plan
+        return await with_margin(account, facts, plan, instrument, quote)
 
     async def _gatekeeping(
         self, account: AccountDesk, facts: AccountFacts, stored: StoredMessage, signal: Signal
@@ -240,10 +262,19 @@ class ExecuteSignal:
             halted=self._desk.halted,
             trade_allowed=facts.trade_allowed,
             investor=facts.investor,
-            connected=facts.connected and account.reconciled,
+            connected=facts.connected,
+            reconciled=account.reconciled,
+            paused=None if self._desk.halted else entries_paused(self._desk),
+            clock_offset=self._desk.clock_offset or timedelta(0),
+            symbol_held=facts.nets and await self._is_held(account, name),
             unknown_entries=len(unknown),
             unknown_on_symbol=on_symbol,
         )
+
+    async def _is_held(self, account: AccountDesk, symbol: str | None) -> bool:
+        """Tell whether the last look showed a position in the symbol, ours or another's."""
+        view = await self._desk.store.accounts.view(account.account.account_id)
+        return view is not None and any(held.symbol == symbol for held in view.positions)
 
     def _copy(
         self, account: AccountDesk, signal_id: ids.SignalId, result: TradePlan | Refusal
@@ -282,7 +313,7 @@ def _feeds(mode: CopyMode, account: AccountDesk) -> bool:
         case CopyMode.PAPER:
             return account.account.broker == "paper"
         case CopyMode.OFF | CopyMode.APPROVE:
-            return False
+            return False  # What asks first is planned as ON, by whoever asks.
 
 
 def _time_of(stored: StoredMessage) -> datetime:
@@ -298,10 +329,10 @@ def _time_of(stored: StoredMessage) -> datetime:
 
 
 async def effective_settings(
-    desk: UserDesk, chat: ChannelId, account: AccountId | None
+    desk: UserDesk, chat: ChannelId | None, account: AccountId | None
 ) -> Effective:
     """Merge the stored levels for a channel on an account, most specific first."""
-    scopes = {f"channel:{chat}": "channel"}
+    scopes = {f"channel:{chat}": "channel"} if chat is not None else {}
     if account is not None:
         scopes[f"account:{account}"] = "account"
     scopes["user"] = "your default"
@@ -309,4 +340,7 @@ async def effective_settings(
     for scope, source in scopes.items():
         doc, _ = await desk.store.settings.get(scope)
         levels.append(Level(source=source, doc=doc))
+        state = desk.states.by_scope.get(scope)
+        if state is not None:
+            levels.append(Level(source=source, doc={"copy_state": state.value}))
     return resolve(levels)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from signalfleet.domain.ids import AccountId
+from signalfleet.domain.accounts.asks import Ask
+from signalfleet.domain.ids import AccountId, MessageId
+from signalfleet.domain.money import Price
 from signalfleet.domain.risk.refusal import Check
 from signalfleet.domain.signals.describe import describe, kind_of
 from signalfleet.domain.signals.model import (
@@ -17,6 +19,7 @@ from signalfleet.domain.signals.model import (
     Signal,
 )
 from signalfleet.domain.trading.intents import Intent, OpenLeg
+from signalfleet.domain.trading.legs import LEGS_A_LAYER
 from signalfleet.domain.trading.plan import TradePlan
 from signalfleet.domain.trading.records import TraceStep
 from signalfleet.ports.store import StoredMessage
@@ -36,8 +39,30 @@ def received(stored: StoredMessage) -> TraceStep:
     )
 
 
-def read(result: ParseResult, at: datetime) -> TraceStep:
-    return TraceStep(stage="read", at=at, facts=_result(result))
+def read(
+    result: ParseResult, at: datetime, *, versions: tuple[str, int] | None = None
+) -> TraceStep:
+    """Tell how a message was read; `versions` are the parser's and the channel profile's."""
+    facts = _result(result)
+    if versions is not None:
+        facts |= {"parser": versions[0], "profile": versions[1]}
+    return TraceStep(stage="read", at=at, facts=facts)
+
+
+def awaited(message: MessageId, words: Sequence[str], at: datetime) -> TraceStep:
+    """Tell which later message decided about a call without levels, and what it brought."""
+    return TraceStep(stage="awaited", at=at, facts={"message": message, "levels": "; ".join(words)})
+
+
+def answered(ask: Ask, at: datetime) -> TraceStep:
+    """Tell what the user answered to the question about a signal, and after how long."""
+    waited = (ask.answered_at or at) - ask.asked_at
+    facts = {
+        "answer": ask.answer.value if ask.answer is not None else "",
+        "why": ask.why,
+        "after_s": f"{waited.total_seconds():.1f}",
+    }
+    return TraceStep(stage="asked", at=at, facts=facts)
 
 
 def _result(result: ParseResult) -> dict[str, object]:
@@ -87,7 +112,7 @@ def checked(account: AccountId, part: int, checks: Sequence[Check], at: datetime
 
 
 def sizing_facts(plan: TradePlan, currency: str) -> dict[str, object]:
-    sizing = plan.sizing
+    sizing, targets = plan.sizing, plan.levels.targets
     return {
         "currency": currency,
         "asked_percent": _figure(sizing.asked_percent),
@@ -98,17 +123,32 @@ def sizing_facts(plan: TradePlan, currency: str) -> dict[str, object]:
         "lots_exact": f"{sizing.lots_exact:.4f}",
         "lots": str(sizing.lots),
         "legs": [
-            {"leg": number, "lots": str(lots), "target": str(target) if target else None}
-            for number, (lots, target) in enumerate(
-                zip(sizing.legs, plan.targets, strict=True), start=1
-            )
+            {
+                "leg": one.layer * LEGS_A_LAYER + targets[one.slot].number,
+                "lots": str(one.lots),
+                "target": _price(targets[one.slot].price),
+            }
+            for one in sizing.legs
         ],
         "caps": list(sizing.caps),
+        "how": sizing.how,
+        "rate": sizing.rate,
+        "rounding": f"{sizing.rounding:.4f}",
+        "stop": _price(plan.stop),
+        "stop_from": plan.levels.stop_from,
+        "targets_from": plan.levels.targets_from,
+        "side": plan.trades[0].side.value,
+        "settings": plan.settings,
     }
 
 
 def sized(account: AccountId, part: int, plan: TradePlan, currency: str, at: datetime) -> TraceStep:
-    facts = {"account": account, "part": part, **sizing_facts(plan, currency)}
+    """Tell the size, and every setting that is not the product's with the level that set it."""
+    values = {
+        key: {"value": value, "source": plan.effective.say_source(key)}
+        for key, value in plan.effective.changed().items()
+    }
+    facts = {"account": account, "part": part, **sizing_facts(plan, currency), "values": values}
     return TraceStep(stage="sized", at=at, facts=facts)
 
 
@@ -122,7 +162,10 @@ def planned(account: AccountId, part: int, plan: TradePlan, at: datetime) -> Tra
             "signal": plan.signal_id,
             "outcome": "copied",
             "reason": None,
-            "legs": [_leg(number, intent) for number, intent in enumerate(plan.intents, start=1)],
+            "legs": [
+                _leg(draft.number, intent)
+                for draft, intent in zip(plan.legs, plan.intents, strict=True)
+            ],
         },
     )
 
@@ -185,6 +228,10 @@ def _leg(number: int, intent: Intent) -> dict[str, object]:
         "stop_loss": str(command.stop_loss) if command.stop_loss else None,
         "take_profit": str(command.take_profit) if command.take_profit else None,
     }
+
+
+def _price(price: Price | None) -> str | None:
+    return None if price is None else str(price)
 
 
 def _figure(value: Decimal) -> str:

@@ -1,15 +1,25 @@
 """Decide on one message of the inbox: read it, plan, and store the decision with its claims."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import structlog
 
-from signalfleet.app import explain
+from signalfleet.app import explain, quotas
+from signalfleet.app.ask_first import APPROVAL, NO_ANSWER, SKIPPED, AskFirst, candidate_of
+from signalfleet.app.complete_call import CompleteCall, Completed, Withdrawn, is_naked
 from signalfleet.app.execute_follow_up import ExecuteFollowUp, FollowUpOutcome
 from signalfleet.app.execute_signal import ExecuteSignal, SignalOutcome, effective_settings
 from signalfleet.app.known_signals import context_of
+from signalfleet.app.profile_document import ProfileRefusedError
 from signalfleet.app.user_desk import UserDesk
-from signalfleet.domain.settings.catalogue import DeletePolicy, EditPolicy, Rules
+from signalfleet.app.watch_layouts import LayoutWatch, Look
+from signalfleet.domain import ids
+from signalfleet.domain.accounts.asks import Ask
+from signalfleet.domain.settings.catalogue import Rules
+from signalfleet.domain.settings.choices import DeletePolicy, EditPolicy, LevelSource, NoStop
+from signalfleet.domain.signals.correlate import restates
 from signalfleet.domain.signals.judge import Verdict, judge
 from signalfleet.domain.signals.model import (
     Ambiguous,
@@ -21,28 +31,44 @@ from signalfleet.domain.signals.model import (
     ParseResult,
     Signal,
 )
+from signalfleet.domain.signals.profiles import NO_PROFILE, ChannelProfile
 from signalfleet.domain.trading.intents import Intent
-from signalfleet.domain.trading.records import Decision, TraceStep
-from signalfleet.ports.store import CopyMode, DecideResult, StoredMessage
+from signalfleet.domain.trading.records import CopyOutcome, Decision, SignalRecord, TraceStep
+from signalfleet.ports.errors import PortError
+from signalfleet.ports.store import Channel, CopyMode, DecideResult, StoredMessage
 
 log = structlog.get_logger()
+
+NEVER_CAME: Final = "levels_never_came"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handled:
-    """What came of a message. `intents` were claimed and must now be sent, each once."""
+    """What came of a message. `intents` were claimed and must now be sent, each once.
+
+    What must wait holds back the chat's later messages too, if `holds_chat`.
+    """
 
     intents: tuple[Intent, ...] = ()
     must_wait: bool = False
+    holds_chat: bool = True
     reason: str | None = None
+    look: Look | None = None
+    asked: tuple[Ask, ...] = ()
 
 
 @dataclass(slots=True)
 class _Draft:
     decision: Decision
+    profile: ChannelProfile = NO_PROFILE
+    channel: Channel | None = None
     must_wait: bool = False
+    holds_chat: bool = True
+    has_follow_up: bool = False
+    look: Look | None = None
     trace: list[TraceStep] = field(default_factory=list)
     entered: list[SignalOutcome] = field(default_factory=list)
+    asked: list[Ask] = field(default_factory=list)
 
     def add(self, outcome: FollowUpOutcome) -> None:
         self.must_wait = self.must_wait or outcome.must_wait
@@ -59,14 +85,18 @@ class HandleMessage:
 
     def __init__(self, desk: UserDesk) -> None:
         self._desk = desk
+        self._calls = CompleteCall(desk)
+        self._layouts = LayoutWatch(desk.store.settings, desk.parser)
         self._signals = ExecuteSignal(desk)
         self._follow_ups = ExecuteFollowUp(desk)
+        self._asks = AskFirst(desk, self._signals)
 
     async def run(self, stored: StoredMessage) -> Handled:
         """Decide and claim. The same message decided twice gives the same ids and one claim."""
         draft = _Draft(Decision(key=stored.key, reason=None))
         draft.trace.append(explain.received(stored))
-        reason = await self._not_to_be_read(stored)
+        draft.channel = await self._desk.store.channels.get(stored.message.channel)
+        reason = await self._not_to_be_read(stored, draft.channel)
         if reason is not None:
             draft.decision = replace(draft.decision, reason=reason)
         elif stored.deleted_at is not None:
@@ -74,12 +104,20 @@ class HandleMessage:
         else:
             await self._read(stored, draft)
         if draft.must_wait:
-            return Handled(must_wait=True)
+            asked = tuple(draft.asked)
+            return Handled(must_wait=True, holds_chat=draft.holds_chat, asked=asked)
+        self._calls.forget(stored)
         decision = replace(draft.decision, trace=tuple(draft.trace))
         if decision.intents or decision.signals:
             decision = replace(decision, reason=_kept_reason(decision))
+        reserved = await quotas.reserve(self._desk, decision.copies)
+        if reserved is None:
+            # Another process took the day's last place just now: planned again, it is refused.
+            return Handled(must_wait=True, holds_chat=draft.holds_chat)
+        decision = replace(decision, copies=reserved)
         result = await self._desk.store.journal.decide(decision, self._desk.epoch)
         if result is DecideResult.ALREADY_DECIDED:
+            await quotas.give_back(self._desk.store, quotas.days_of(reserved))
             log.info("message_already_decided", chat=stored.key.chat, message=stored.key.message)
             # Its rows are there already; the revision itself must not be read again and again.
             seen = Decision(key=stored.key, reason="already_decided", trace=decision.trace)
@@ -96,10 +134,26 @@ class HandleMessage:
             intents=len(decision.intents),
             reason=decision.reason,
         )
-        return Handled(intents=decision.intents, reason=decision.reason)
+        return Handled(intents=decision.intents, reason=decision.reason, look=draft.look)
 
-    async def _not_to_be_read(self, stored: StoredMessage) -> str | None:
-        channel = await self._desk.store.channels.get(stored.message.channel)
+    async def keep_look(self, handled: Handled) -> bool:
+        """Count how the message was written, once its orders are on their way.
+
+        True if with this message the channel's habits have changed.
+        """
+        look = handled.look
+        if look is None:
+            return False
+        try:
+            await self._layouts.keep(look)
+        except PortError as error:
+            log.warning("layout_count_lost", chat=look.chat, cause=type(error).__name__)
+        if look.has_just_changed:
+            log.warning("channel_layout_changed", chat=look.chat)
+            self._desk.metrics.count("signalfleet_parse_drift_total")
+        return look.has_just_changed
+
+    async def _not_to_be_read(self, stored: StoredMessage, channel: Channel | None) -> str | None:
         if channel is None or channel.mode is CopyMode.OFF:
             return "channel_off"
         revisions = await self._desk.store.inbox.revisions(
@@ -126,12 +180,24 @@ class HandleMessage:
         draft.decision = replace(draft.decision, reason=draft.decision.reason or "deleted")
 
     async def _read(self, stored: StoredMessage, draft: _Draft) -> None:
+        try:
+            draft.profile = await self._desk.profiles.of(stored.message.channel)
+        except ProfileRefusedError as error:
+            # Read without it, the channel could open what the user has ruled out.
+            log.warning("profile_unreadable", chat=stored.message.channel, problems=error.problems)
+            draft.decision = replace(draft.decision, reason="profile_unreadable")
+            return
+        now = self._desk.clock.now()
         context = await context_of(self._desk, stored)
-        result = self._desk.parser.parse(stored.message, context)
-        draft.trace.append(explain.read(result, self._desk.clock.now()))
+        result = self._desk.parser.parse(stored.message, context, draft.profile)
+        draft.look = await self._layouts.look(stored.message, result, draft.profile, now)
+        versions = (self._desk.parser.version, draft.profile.version)
+        draft.trace.append(explain.read(result, now, versions=versions))
         match result:
             case Parsed():
                 await self._act(stored, result, context, draft)
+            case Ambiguous() if await self._is_asked(stored, result, draft):
+                pass
             case NotASignal() | Ambiguous():
                 draft.decision = replace(draft.decision, reason=_first_reason(result))
 
@@ -147,31 +213,149 @@ class HandleMessage:
         if decided and rules.edit_policy is EditPolicy.IGNORE:
             draft.decision = replace(draft.decision, reason="edit_ignored")
             return
+        draft.has_follow_up = any(isinstance(one, FollowUp) for one in result.readings)
         part = 0
         for number, reading in enumerate(result.readings):
             if not isinstance(reading, Signal | FollowUp):
                 continue
-            verdict = judge(reading)
+            verdict = judge(
+                reading,
+                profile=draft.profile,
+                is_new_layout=draft.look is not None and draft.look.is_strange,
+            )
             # Levels on the wrong side are refused by planning, which shows all the checks.
             if verdict is not Verdict.ACCEPT and not _is_wrong_sided(reading):
-                code = "held" if verdict is Verdict.HOLD else "low_confidence"
-                self._skip(draft, part, code)
+                await self._doubtful(stored, reading, part, draft, verdict, decided)
+            elif isinstance(reading, FollowUp) and _is_used_up(stored, reading, context):
+                self._skip(draft, part, "completed_call")
             elif isinstance(reading, FollowUp):
                 drafted = draft.decision.intents
                 draft.add(await self._follow_ups.plan(stored, reading, context, number, drafted))
             elif decided:
                 self._skip(draft, part, "already_entered")
+            elif reading.expires_at and reading.expires_at <= self._desk.telegram_now():
+                self._skip(draft, part, "signal_ended")
+            elif is_naked(reading) and _is_alone(result) and _waits_for_stop(rules):
+                await self._call(stored, reading, draft)
             else:
                 await self._enter(stored, reading, part, draft)
             part += isinstance(reading, Signal)
 
-    async def _enter(self, stored: StoredMessage, signal: Signal, part: int, draft: _Draft) -> None:
-        channel = await self._desk.store.channels.get(stored.message.channel)
-        mode = CopyMode.OFF if channel is None else channel.mode
+    async def _call(self, stored: StoredMessage, call: Signal, draft: _Draft) -> None:
+        """Wait for the levels of a call that has none, for two minutes; then say so.
+
+        The message stays unread meanwhile, and the chat goes on: what comes next may complete it.
+        """
+        now = self._desk.clock.now()
+        found = await self._calls.look(stored, call, draft.profile)
+        match found:
+            case Withdrawn(reason=reason, message=message):
+                draft.trace.append(explain.awaited(message, (), now))
+                self._skip(draft, 0, reason)
+            case Completed(signal=signal, at=at, message=message, words=words):
+                draft.trace.append(explain.awaited(message, words, now))
+                # The time of the levels counts like that of an edit which brings them.
+                completed = replace(stored, message=replace(stored.message, edited_at=at))
+                planned = self._calls.at_price(stored, signal)
+                await self._enter(completed, signal, 0, draft, planned)
+            case None if self._calls.is_over(stored):
+                self._skip(draft, 0, NEVER_CAME)
+                self._record(stored, call, 0, draft, NEVER_CAME)
+            case None:
+                await self._calls.remember_price(stored, call)
+                draft.must_wait, draft.holds_chat = True, False
+
+    def _record(
+        self, stored: StoredMessage, signal: Signal, part: int, draft: _Draft, reason: str
+    ) -> None:
+        """Keep a signal that ended without a plan, so that an edit cannot enter it later."""
+        message = stored.message
+        record = SignalRecord(
+            signal_id=ids.signal_id(self._desk.user, message.channel, message.message, part),
+            chat=message.channel,
+            message=message.message,
+            part=part,
+            entry_rev=stored.rev,
+            reading=signal,
+            posted_at=message.posted_at,
+            decided_at=self._desk.clock.now(),
+            outcome=CopyOutcome.SKIPPED if reason == SKIPPED else CopyOutcome.EXPIRED,
+            reason=reason,
+        )
+        draft.decision = replace(draft.decision, signals=(*draft.decision.signals, record))
+
+    async def _enter(
+        self,
+        stored: StoredMessage,
+        signal: Signal,
+        part: int,
+        draft: _Draft,
+        planned: Signal | None = None,
+    ) -> None:
+        """Plan an entry; `planned` is the signal as planning must see it, if that differs."""
+        mode = CopyMode.OFF if draft.channel is None else draft.channel.mode
         if mode is CopyMode.APPROVE:
+            await self._hold(stored, signal, part, draft, APPROVAL, planned)
+            return
+        outcome = await self._signals.plan(stored, planned or signal, part, mode, draft.entered)
+        self._add(outcome, signal, draft)
+
+    async def _doubtful(
+        self,
+        stored: StoredMessage,
+        reading: Signal | FollowUp,
+        part: int,
+        draft: _Draft,
+        verdict: Verdict,
+        decided: Sequence[SignalRecord],
+    ) -> None:
+        """Ask about a signal that may be meant; leave everything else that is in doubt alone."""
+        doubt = _doubt(reading, verdict, draft)
+        may_ask = verdict is Verdict.HOLD and not decided and _may_ask(draft)
+        if may_ask and isinstance(reading, Signal) and reading.stop is not None:
+            await self._hold(stored, reading, part, draft, doubt)
+        else:
+            self._skip(draft, part, doubt)
+
+    async def _is_asked(self, stored: StoredMessage, result: Ambiguous, draft: _Draft) -> bool:
+        """Ask about the one complete signal that an unclear message could be."""
+        signal, message = candidate_of(result), stored.message
+        if signal is None or not _may_ask(draft):
+            return False
+        journal = self._desk.store.journal
+        if await journal.signals_of_message(message.channel, message.message):
+            return False
+        await self._hold(stored, signal, 0, draft, _first_reason(result))
+        return True
+
+    async def _hold(
+        self,
+        stored: StoredMessage,
+        signal: Signal,
+        part: int,
+        draft: _Draft,
+        doubt: str,
+        planned: Signal | None = None,
+    ) -> None:
+        """Wait for the user's answer; an instruction about open trades does not wait for it."""
+        if draft.has_follow_up:
             self._skip(draft, part, "approval_not_offered")
             return
-        outcome = await self._signals.plan(stored, signal, part, mode, draft.entered)
+        asked = await self._asks.look(stored, planned or signal, part, doubt)
+        if asked.new is not None:
+            draft.asked.append(asked.new)
+        if asked.reason is not None:
+            self._skip(draft, part, asked.reason)
+            if asked.reason in (SKIPPED, NO_ANSWER):
+                self._record(stored, signal, part, draft, asked.reason)
+        elif asked.outcome is not None:
+            self._add(asked.outcome, signal, draft)
+        else:
+            draft.must_wait, draft.holds_chat = True, False
+
+    def _add(self, outcome: SignalOutcome, signal: Signal, draft: _Draft) -> None:
+        if outcome.record is not None:
+            outcome.record = replace(outcome.record, reading=signal)
         draft.entered.append(outcome)
         draft.must_wait = draft.must_wait or outcome.must_wait
         draft.trace.extend(outcome.trace)
@@ -193,6 +377,39 @@ class HandleMessage:
         first = next(iter(self._desk.accounts), None)
         found = await effective_settings(self._desk, stored.message.channel, first)
         return found.rules
+
+
+def _waits_for_stop(rules: Rules) -> bool:
+    return rules.no_stop is NoStop.WAIT and rules.stop_source is LevelSource.PROVIDER
+
+
+def _may_ask(draft: _Draft) -> bool:
+    """Tell whether the channel trades for real; where it is only read nobody is asked."""
+    mode = CopyMode.OFF if draft.channel is None else draft.channel.mode
+    return mode in (CopyMode.ON, CopyMode.APPROVE)
+
+
+def _is_alone(result: Parsed) -> bool:
+    return sum(isinstance(reading, Signal) for reading in result.readings) == 1
+
+
+def _is_used_up(stored: StoredMessage, follow_up: FollowUp, context: Context) -> bool:
+    """Tell whether a follow-up only repeats the levels with which it completed a call."""
+    return any(
+        known.levels_from == stored.message.message and restates(follow_up, known)
+        for known in context.recent
+    )
+
+
+def _doubt(reading: Signal | FollowUp, verdict: Verdict, draft: _Draft) -> str:
+    """Say why a reading waits for the user, or is not acted on."""
+    if verdict is Verdict.IGNORE:
+        return "low_confidence"
+    if draft.look is not None and draft.look.is_strange:
+        return Issue.NEW_LAYOUT.value
+    if isinstance(reading, Signal) and not (reading.entry or draft.profile.no_price_means_market):
+        return "no_price"
+    return "held"
 
 
 def _is_wrong_sided(reading: Signal | FollowUp) -> bool:

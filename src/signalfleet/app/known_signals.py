@@ -63,6 +63,8 @@ async def known_signals(desk: UserDesk, chat: ChannelId) -> tuple[KnownSignal, .
 
 def _known(record: SignalRecord, trades: list[Trade]) -> KnownSignal:
     live = [trade for trade in trades if trade.state.is_live]
+    source = record.reading.inherits
+    completed = source is not None and source.message > record.message
     return KnownSignal(
         signal=record.signal_id,
         message=record.message,
@@ -75,6 +77,7 @@ def _known(record: SignalRecord, trades: list[Trade]) -> KnownSignal:
         opened_at=record.posted_at,
         is_open=bool(live),
         is_pending=bool(live) and all(t.state is TradeState.PENDING for t in live),
+        levels_from=source.message if source is not None and completed else None,
     )
 
 
@@ -107,6 +110,7 @@ def open_copy(record: SignalRecord, copy: Copy, *, is_live: bool) -> OpenCopy:
         risk=copy.budget,
         decided_at=record.decided_at,
         is_live=is_live,
+        is_reversed=copy.plan.get("side") == record.reading.side.opposite.value,
     )
 
 

@@ -6,16 +6,23 @@ import structlog
 
 from signalfleet.domain.ids import ChannelId
 from signalfleet.ports.chat_source import WatchedChat
-from signalfleet.ports.store import Channels, CopyMode
+from signalfleet.ports.store import CopyMode, UserStore
 
 log = structlog.get_logger()
 
 
-async def move_channel(channels: Channels, old: ChannelId, new: WatchedChat) -> None:
+async def move_channel(store: UserStore, old: ChannelId, new: WatchedChat) -> None:
     """Copy from the new chat as from the old one, and from the old one no more."""
+    channels = store.channels
     known = await channels.get(old)
     if known is None or await channels.get(new.chat) is not None:
         return
+    # First the limits and the profile: without them the new chat must not be copied.
+    for kind in ("channel", "habit"):
+        doc, version = await store.settings.get(f"{kind}:{old}")
+        _, taken = await store.settings.get(f"{kind}:{new.chat}")
+        if version and not taken:
+            await store.settings.put(f"{kind}:{new.chat}", doc, 0)
     await channels.put(
         replace(
             known,

@@ -10,6 +10,8 @@ import structlog
 
 from signalfleet.app.copies import copies_after
 from signalfleet.app.desk import AccountDesk
+from signalfleet.app.quotas import give_back_unopened
+from signalfleet.app.record_doubles import Double, RecordDoubles, Searches
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.ids import AccountId, IntentId, TradeId
 from signalfleet.domain.trading.intents import Intent, IntentState, Lane
@@ -23,11 +25,16 @@ from signalfleet.ports.store import AccountView
 log = structlog.get_logger()
 
 HISTORY_MARGIN: Final = timedelta(seconds=120)
+SEARCHED_AFTER_START: Final = timedelta(hours=1)
+"""Whether an entry was searched again before a restart is not kept; what is older surely was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookResult:
-    """`changed` trades as they are now; `held` intents that may be released again."""
+    """`changed` trades as they are now; `held` intents that may be released again.
+
+    `doubles` were found by this look for the first time.
+    """
 
     changed: tuple[Trade, ...]
     held: tuple[Intent, ...]
@@ -35,6 +42,7 @@ class LookResult:
     live: int
     needs_full: bool
     complete: bool
+    doubles: tuple[Double, ...] = ()
 
 
 class ReconcileAccount:
@@ -44,7 +52,8 @@ class ReconcileAccount:
         self._desk = desk
         self._account = account
         self._first_absent: dict[IntentId, datetime] = {}
-        self._doubled: set[TradeId] = set()
+        self._doubles = RecordDoubles(desk, account)
+        self._searches = Searches(desk.settle_rules)
         self._unclear: set[IntentId] = set()
 
     async def adopt(self) -> None:
@@ -52,6 +61,10 @@ class ReconcileAccount:
         journal = self._desk.store.journal
         mine = [i for i in await journal.open_intents() if i.account == self._key]
         now = self._desk.clock.now()
+        recent = [t for t in await journal.recent_trades() if t.account == self._key]
+        for intent in await journal.intents_of_trades([trade.trade_id for trade in recent]):
+            if intent.settled_at is not None and now - intent.settled_at <= SEARCHED_AFTER_START:
+                self._searches.settled(intent)
         orphans = tuple(
             advance(intent, Loaded(), now).intent
             for intent in mine
@@ -76,6 +89,9 @@ class ReconcileAccount:
         intents = [i for i in await journal.open_intents() if i.account == self._key]
         trades = await journal.live_trades(self._key)
         busy = in_flight()
+        full = full or self._searches.is_due(self._desk.clock.now())
+        if full:
+            intents += await journal.get_intents(self._searches.intents)
         entries = await journal.intents_of_trades(
             [trade.trade_id for trade in trades if trade.opened_at is None]
         )
@@ -86,7 +102,16 @@ class ReconcileAccount:
         await self._show(snapshot)
         if full and snapshot.complete:
             self._account.reconciled = True
+            self._searches.looked(snapshot.begun_at)
         return result
+
+    def settled(self, intent: Intent) -> None:
+        """Take note of an entry that has ended: one that was in doubt is searched again later."""
+        self._searches.settled(intent)
+
+    def next_search(self) -> datetime | None:
+        """Return when an entry that was in doubt is searched again; None if none is."""
+        return self._searches.next()
 
     @property
     def _key(self) -> AccountId:
@@ -96,6 +121,10 @@ class ReconcileAccount:
         """Compare with rows read after the look began; those in flight settle by their reply."""
         journal = self._desk.store.journal
         intents = [i for i in await journal.open_intents() if i.account == self._key]
+        if snapshot.full:
+            known = {intent.intent_id for intent in intents}
+            again = await journal.get_intents(self._searches.intents)
+            intents += [intent for intent in again if intent.intent_id not in known]
         trades = await self._trades(intents)
         busy = await self._touched(trades, snapshot.begun_at)
         busy |= {intent.trade for intent in intents if intent.intent_id in in_flight}
@@ -114,7 +143,10 @@ class ReconcileAccount:
         )
         self._first_absent = dict(findings.first_absent)
         self._warn(findings)
-        changed = await self._store(trades, findings)
+        doubles = await self._doubles.run(findings.doubled, trades)
+        changed = await self._store(trades, findings, doubles)
+        for intent in findings.intents:
+            self._searches.settled(intent)
         after = {i.intent_id: i for i in intents} | {i.intent_id: i for i in findings.intents}
         live = {t.trade_id: t for t in trades} | {t.trade_id: t for t in changed}
         return LookResult(
@@ -124,6 +156,7 @@ class ReconcileAccount:
             live=sum(1 for trade in live.values() if trade.state.is_live),
             needs_full=findings.needs_full,
             complete=snapshot.complete,
+            doubles=doubles,
         )
 
     async def _trades(self, intents: Sequence[Intent]) -> tuple[Trade, ...]:
@@ -140,7 +173,9 @@ class ReconcileAccount:
         intents = await journal.intents_of_trades([trade.trade_id for trade in trades])
         return {i.trade for i in intents if i.settled_at is not None and i.settled_at >= since}
 
-    async def _store(self, trades: Sequence[Trade], findings: Findings) -> tuple[Trade, ...]:
+    async def _store(
+        self, trades: Sequence[Trade], findings: Findings, doubles: Sequence[Double]
+    ) -> tuple[Trade, ...]:
         known = {trade.trade_id: trade for trade in trades}
         changed = {trade.trade_id: trade for trade in findings.trades}
         for intent in findings.intents:
@@ -149,18 +184,26 @@ class ReconcileAccount:
                 after = trade_after(before, intent)
                 if after != before:
                     changed[intent.trade] = after
-        if not changed and not findings.intents:
+        if not changed and not findings.intents and not doubles:
             return ()
         everything = known | changed
         signals = {trade.signal for trade in changed.values()}
-        signals |= {everything[i.trade].signal for i in findings.intents if i.trade in everything}
+        # What protects a leg does not change what became of its entry.
+        entries = [i for i in findings.intents if i.lane is Lane.ENTRY]
+        signals |= {everything[i.trade].signal for i in entries if i.trade in everything}
         copies = await copies_after(
             self._desk, self._key, signals, changed.values(), findings.intents
         )
         await self._desk.store.journal.settle(
-            Settlement(intents=findings.intents, trades=tuple(changed.values()), copies=copies),
+            Settlement(
+                intents=findings.intents,
+                trades=tuple(changed.values()),
+                copies=copies,
+                added_intents=tuple(double.intent for double in doubles),
+            ),
             self._desk.epoch,
         )
+        await give_back_unopened(self._desk.store, copies)
         for trade in changed.values():
             if trade.state is TradeState.CLOSED:
                 log.info("trade_closed", trade=trade.trade_id, reason=trade.close_reason)
@@ -178,11 +221,6 @@ class ReconcileAccount:
         await self._desk.store.accounts.put_view(account, view, self._desk.epoch)
 
     def _warn(self, findings: Findings) -> None:
-        for trade in findings.doubled:
-            if trade not in self._doubled:
-                self._doubled.add(trade)
-                log.error("duplicate_fill_found", trade=trade)
-                self._desk.metrics.count("signalfleet_duplicate_fills_total")
         for intent in findings.unclear:
             if intent not in self._unclear:
                 self._unclear.add(intent)

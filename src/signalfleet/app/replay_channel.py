@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from signalfleet.app.complete_call import WINDOW as COMPLETION_WINDOW
 from signalfleet.domain import ids
 from signalfleet.domain.ids import MessageId, UserId
-from signalfleet.domain.signals.correlate import find_targets
+from signalfleet.domain.signals.correlate import completed_call, find_targets
 from signalfleet.domain.signals.describe import describe, describe_action
 from signalfleet.domain.signals.judge import Verdict, judge
 from signalfleet.domain.signals.model import (
@@ -20,10 +21,13 @@ from signalfleet.domain.signals.model import (
     NotASignal,
     OrderKind,
     Parsed,
+    ParseResult,
     Report,
     Signal,
+    SignalRef,
 )
 from signalfleet.domain.signals.parse import Parser
+from signalfleet.domain.signals.profiles import NO_PROFILE, ChannelProfile
 
 NOBODY = UserId("u_" + "0" * 26)
 RECENT = 20
@@ -41,12 +45,24 @@ class ReplayLine:
 
 
 @dataclass(slots=True)
+class _Call:
+    """A call that waits for its levels, and what has come of them."""
+
+    message: ChannelMessage
+    signal: Signal
+    follow_ups: list[FollowUp] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class _Channel:
     texts: dict[MessageId, ChannelMessage] = field(default_factory=dict)
     signals: list[KnownSignal] = field(default_factory=list)
+    call: _Call | None = None
 
 
-def replay(messages: Iterable[ChannelMessage], parser: Parser) -> Iterator[ReplayLine]:
+def replay(
+    messages: Iterable[ChannelMessage], parser: Parser, profile: ChannelProfile = NO_PROFILE
+) -> Iterator[ReplayLine]:
     """Go through the messages in order of time, as if each had come live.
 
     An export holds each text in its last form only, so an edited message is read as it ended.
@@ -58,7 +74,11 @@ def replay(messages: Iterable[ChannelMessage], parser: Parser) -> Iterator[Repla
             recent=tuple(channel.signals[-RECENT:][::-1]),
         )
         channel.texts[message.message] = message
-        result = parser.parse(message, context)
+        completed = _completed(channel, message, parser, profile)
+        if completed is not None:
+            yield completed
+            continue
+        result = parser.parse(message, context, profile)
         match result:
             case NotASignal(reasons=reasons):
                 yield ReplayLine(
@@ -74,7 +94,7 @@ def replay(messages: Iterable[ChannelMessage], parser: Parser) -> Iterator[Repla
             case Parsed(readings=readings):
                 part = 0
                 for reading in readings:
-                    yield _act(channel, message, reading, part, context)
+                    yield _act(channel, message, reading, part, context, profile)
                     part += isinstance(reading, Signal)
 
 
@@ -84,16 +104,21 @@ def _act(
     reading: Signal | FollowUp | Report,
     part: int,
     context: Context,
+    profile: ChannelProfile,
 ) -> ReplayLine:
     understood = describe(reading)
     line = ReplayLine(message=message, outcome="report", understood=understood)
     if isinstance(reading, Report):
         return line
-    verdict = judge(reading)
+    verdict = judge(reading, profile=profile)
     if verdict is not Verdict.ACCEPT:
         outcome = "held" if verdict is Verdict.HOLD else "skipped"
         return replace(line, outcome=outcome, reason="low_confidence")
     if isinstance(reading, Signal):
+        channel.call = None
+        if reading.stop is None and reading.stop_pips is None:
+            channel.call = _Call(message, reading)
+            return replace(line, outcome="held", reason="waits_for_levels")
         reason = _refusal(reading)
         if reason is not None:
             return replace(line, outcome="skipped", reason=reason)
@@ -104,11 +129,46 @@ def _act(
 
 def _refusal(signal: Signal) -> str | None:
     wrong = next((issue for issue in WRONG if issue in signal.issues), None)
-    if wrong is not None:
-        return wrong.value
-    if signal.stop is None and signal.stop_pips is None:
-        return "no_stop"
-    return None
+    return None if wrong is None else wrong.value
+
+
+def _completed(
+    channel: _Channel, message: ChannelMessage, parser: Parser, profile: ChannelProfile
+) -> ReplayLine | None:
+    """Open the call that waits, if this message brings its levels in time."""
+    call = channel.call
+    if call is None:
+        return None
+    if message.posted_at - call.message.posted_at > COMPLETION_WINDOW:
+        channel.call = None
+        return None
+    if message.reply_to not in (None, call.message.message):
+        return None
+    if message.reply_to is None and _opens(parser.parse(message, profile=profile)):
+        return None
+    result = parser.parse(message, Context(replied=call.message), profile)
+    if not isinstance(result, Parsed):
+        return None
+    call.follow_ups += [
+        reading
+        for reading in result.readings
+        if isinstance(reading, FollowUp) and reading.target.symbol in (None, call.signal.symbol)
+    ]
+    source = SignalRef(channel=message.channel, message=message.message)
+    signal = completed_call(call.signal, call.follow_ups, source)
+    if signal is None:
+        return None
+    channel.call = None
+    line = ReplayLine(message=message, outcome="copied", understood=describe(signal))
+    reason = _refusal(signal)
+    if reason is not None:
+        return replace(line, outcome="skipped", reason=reason)
+    channel.signals.append(_known(call.message, signal, 0))
+    return line
+
+
+def _opens(result: ParseResult) -> bool:
+    return isinstance(result, Parsed) and any(isinstance(r, Signal) for r in result.readings)
 
 
 def _follow(

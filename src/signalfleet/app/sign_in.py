@@ -5,7 +5,7 @@ from datetime import datetime
 
 import structlog
 
-from signalfleet.app.connect_telegram import SESSION_FIELD
+from signalfleet.app.connect_telegram import ENDING_FIELD, SESSION_FIELD
 from signalfleet.domain import ids
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.chat_sign_in import ChatSessions, SignedIn
@@ -99,18 +99,34 @@ class SignIn:
         log.info("telegram_connected", user_id=user)
         return Settled(profile=profile, is_kept=True)
 
+    async def set_aside(self, user: UserId) -> bool:
+        """Put the session where no bot finds it, to be ended; False if there is none."""
+        stored = await self._stored(user)
+        if stored is not None:
+            earlier = await self._stored(user, ENDING_FIELD)
+            if earlier is not None and earlier.reveal() != stored.reveal():
+                await self.leave(earlier)
+            await self._credentials.put(user, ENDING_FIELD, stored)
+        # Also what could not be opened: it is of use to nobody.
+        await self._credentials.delete(user, SESSION_FIELD)
+        return stored is not None
+
     async def sign_out(self, user: UserId) -> bool:
-        """End the stored session at Telegram, then delete it; False if there is none.
+        """End the user's session where no bot runs; False if there is none."""
+        await self.set_aside(user)
+        return await self.end_session(user)
+
+    async def end_session(self, user: UserId) -> bool:
+        """End the session that was set aside at Telegram, then delete it; False if there is none.
 
         TemporaryError if Telegram could not be told: the row stays, for another try.
         """
-        stored = await self._stored(user)
-        if stored is not None:
-            await self._sessions.log_out(stored)
-        # Also what could not be opened: it is of use to nobody.
-        await self._credentials.delete(user, SESSION_FIELD)
+        ending = await self._stored(user, ENDING_FIELD)
+        if ending is not None:
+            await self._sessions.log_out(ending)
+        await self._credentials.delete(user, ENDING_FIELD)
         log.info("telegram_disconnected", user_id=user)
-        return stored is not None
+        return ending is not None
 
     async def leave(self, session: Secret) -> None:
         """End a session that nobody keeps, as far as Telegram can be reached."""
@@ -119,9 +135,9 @@ class SignIn:
         except PortError as error:
             log.warning("telegram_session_left", cause=type(error).__name__)
 
-    async def _stored(self, user: UserId) -> Secret | None:
+    async def _stored(self, user: UserId, field: str = SESSION_FIELD) -> Secret | None:
         try:
-            return await self._credentials.get(user, SESSION_FIELD)
+            return await self._credentials.get(user, field)
         except RefusedError:
             log.warning("stored_session_unreadable", user_id=user)
             return None

@@ -3,21 +3,30 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
 
+from signalfleet.app.channel_profiles import ChannelProfiles
 from signalfleet.app.desk import AccountDesk
+from signalfleet.app.store_pulse import StorePulse
+from signalfleet.domain.accounts.copy_states import CopyStates
+from signalfleet.domain.accounts.tiers import FREE, UserQuota
 from signalfleet.domain.ids import AccountId, InstallationId, UserId
 from signalfleet.domain.signals.parse import Parser
 from signalfleet.domain.trading.settle import SettleRules
 from signalfleet.ports.clock import Clock
+from signalfleet.ports.lease import Lease
 from signalfleet.ports.metrics import Metrics
 from signalfleet.ports.store import UserStore
 
 
 @dataclass(slots=True, kw_only=True)
 class UserDesk:
-    """`halted` is the user's Stop as last read; the gate looks at it before every entry.
+    """`halted` is the user's Stop as last read, at the monotonic time `halt_seen_at`.
 
-    Whoever reads rows to write what follows from them holds `settling` meanwhile.
+    Whoever reads rows to write what follows from them holds `settling` meanwhile. `clock_offset` is
+    Telegram's clock minus ours, None while nobody knows; `lease` None where no other process can
+    own the user's slot. `states` are read together with the Stop. `zone` is that of the user's pages;
+    `quota` is what the user's plan allows.
     """
 
     user: UserId
@@ -27,7 +36,20 @@ class UserDesk:
     clock: Clock
     metrics: Metrics
     parser: Parser
+    profiles: ChannelProfiles
     settle_rules: SettleRules
     accounts: Mapping[AccountId, AccountDesk] = field(default_factory=dict)
     halted: bool = False
+    halt_seen_at: float = 0.0
+    states: CopyStates = field(default_factory=CopyStates)
+    zone: tzinfo = UTC
+    quota: UserQuota = FREE
+    clock_offset: timedelta | None = None
+    lease: Lease | None = None
+    entries_not_before: datetime | None = None
+    pulse: StorePulse = field(default_factory=StorePulse)
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def telegram_now(self) -> datetime:
+        """Return the time by Telegram's clock, which dates the messages."""
+        return self.clock.now() + (self.clock_offset or timedelta(0))

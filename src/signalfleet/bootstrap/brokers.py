@@ -3,6 +3,7 @@
 A paper account needs prices of somebody: of the MetaApi account that it names.
 """
 
+import os
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -13,12 +14,14 @@ import structlog
 
 from signalfleet.adapters.metaapi.broker import MetaApiBroker
 from signalfleet.adapters.metaapi.client import MetaApiClient
+from signalfleet.adapters.metaapi.known_symbols import KnownSymbols
 from signalfleet.adapters.metaapi.provisioning import FailedLogins, MetaApiProvisioning
-from signalfleet.adapters.metaapi.urls import MetaApiUrls
+from signalfleet.adapters.metaapi.urls import MetaApiUrls, UnsafeUrlError
 from signalfleet.adapters.mt5.broker import Mt5Broker
 from signalfleet.adapters.mt5.client import WHERE, Mt5Module, load_module
 from signalfleet.adapters.paper.broker import PaperBroker, PaperTerms
 from signalfleet.adapters.paper.memory import PaperMemory
+from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.domain.ids import AccountId
 from signalfleet.ports.broker import Broker
 from signalfleet.ports.clock import Clock
@@ -97,17 +100,22 @@ class Brokers:
     terminal: tuple[AccountId, Mt5Broker] | None = field(default=None, init=False)
 
     def make(
-        self, account: Account, token: Secret | None, memory: PaperMemory | None = None
+        self,
+        account: Account,
+        token: Secret | None,
+        memory: PaperMemory | None = None,
+        known_symbols: KnownSymbols | None = None,
     ) -> Broker:
         """Return the account's broker; raises RefusedError or SignInRequiredError.
 
-        Paper keeps its book in `memory`; without one it lasts as long as the process.
+        Paper keeps its book in `memory`; without one it lasts as long as the process, and so do
+        names of symbols without `known_symbols`.
         """
         match choose_kind(account, is_production=self.is_production, platform=self.platform):
             case BrokerKind.METAAPI:
-                return self._metaapi(account, token)
+                return self._metaapi(account, token, known_symbols)
             case BrokerKind.PAPER:
-                return self._paper(account, token, memory)
+                return self._paper(account, token, memory, known_symbols)
             case BrokerKind.MT5_LOCAL:
                 return self._local(account, token)
 
@@ -139,10 +147,15 @@ class Brokers:
         except PortError as e:
             log.warning("local_terminal_unavailable", reason=str(e))
 
-    def _metaapi(self, account: Account, token: Secret | None) -> MetaApiBroker:
+    def _metaapi(
+        self,
+        account: Account,
+        token: Secret | None,
+        known_symbols: KnownSymbols | None = None,
+    ) -> MetaApiBroker:
         if account.metaapi_account_id is None:
             raise RefusedError("the account names no account at MetaApi: connect it again")
-        return MetaApiBroker(
+        broker = MetaApiBroker(
             self.client,
             account_id=account.metaapi_account_id,
             token=self._token(token),
@@ -151,16 +164,22 @@ class Brokers:
             clock=self.clock,
             metrics=self.metrics,
         )
+        broker.known_symbols = known_symbols
+        return broker
 
     def _paper(
-        self, account: Account, token: Secret | None, memory: PaperMemory | None
+        self,
+        account: Account,
+        token: Secret | None,
+        memory: PaperMemory | None,
+        known_symbols: KnownSymbols | None,
     ) -> PaperBroker:
         if account.mode == LIVE_MODE:
             raise RefusedError("a live account does not trade on paper: connect it again")
         if memory is None:
             log.warning("paper_book_in_memory_only", account=account.account_id)
         return PaperBroker(
-            self._metaapi(account, token),
+            self._metaapi(account, token, known_symbols),
             account=account.account_id,
             clock=self.clock,
             terms=PaperTerms(currency=account.currency or "USD"),
@@ -183,3 +202,36 @@ class Brokers:
         if found is None:
             raise SignInRequiredError("the user has not connected MetaApi", reason="metaapi_token")
         return found
+
+
+def brokers_of(
+    settings: Settings, client: MetaApiClient, clock: Clock, metrics: Metrics
+) -> Brokers:
+    """Return what makes brokers by the settings; ConfigurationError if they must not be used."""
+    return Brokers(
+        client=client,
+        urls=metaapi_urls(settings),
+        clock=clock,
+        metrics=metrics,
+        is_production=settings.is_production,
+        platform_token=_platform_token(settings),
+        failed_logins=FailedLogins(os.urandom(32), clock),
+    )
+
+
+def metaapi_urls(settings: Settings) -> MetaApiUrls:
+    given = {
+        "provisioning": settings.metaapi_provisioning_url,
+        "client": settings.metaapi_client_url,
+        "profile": settings.metaapi_profile_url,
+    }
+    chosen = {name: url for name, url in given.items() if url}
+    try:
+        return MetaApiUrls(public_only=settings.is_production, **chosen)
+    except UnsafeUrlError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _platform_token(settings: Settings) -> Secret | None:
+    token = settings.metaapi_token.get_secret_value()
+    return None if settings.require_user_metaapi or not token else Secret(token)

@@ -2,7 +2,7 @@
 
 import secrets
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -12,16 +12,17 @@ from signalfleet.adapters.metaapi.broker import MetaApiBroker
 from signalfleet.adapters.metaapi.client import MetaApiClient
 from signalfleet.app.connect_mt5 import connect_account
 from signalfleet.app.connect_telegram import choose_channels, keep_sign_in
+from signalfleet.bootstrap.brokers import metaapi_urls
 from signalfleet.bootstrap.city import City
 from signalfleet.bootstrap.platform import Platform
 from signalfleet.bootstrap.settings import ConfigurationError, Environment, Settings
 from signalfleet.bootstrap.telegram_kit import TelegramKit
-from signalfleet.bootstrap.worker import metaapi_urls
 from signalfleet.domain.ids import AccountId, UserId
 from signalfleet.ports.chat_sign_in import SignedIn
 from signalfleet.ports.secrets import Secret
 from signalfleet.ports.store import Account, CopyMode
 
+FIREBASE = "firebase://"
 REGION = "new-york"
 ACCOUNT = AccountId("a_demo")
 DEMO_API_ID = 1
@@ -36,6 +37,7 @@ class DemoOptions:
     port: int = 8080
     drill: bool = False
     look_interval_s: float = 1.0
+    store_url: str = field(default="", repr=False)
 
 
 def demo_settings(options: DemoOptions, city: City) -> Settings:
@@ -53,7 +55,12 @@ def demo_settings(options: DemoOptions, city: City) -> Settings:
         environment=Environment.DEVELOPMENT,
         data_dir=data_dir,
         run_dir=options.root / "run",
-        store_url="",
+        store_url=SecretStr(options.store_url),
+        web_store_url=SecretStr(""),
+        firebase_database_urls=_after_scheme(options.store_url),
+        google_application_credentials=None,
+        firebase_test_url="",
+        redis_url=SecretStr(""),
         nats_url="",
         work_lane="bus",
         web_host="127.0.0.1",
@@ -61,6 +68,10 @@ def demo_settings(options: DemoOptions, city: City) -> Settings:
         public_url="",
         encryption_key_file=None,
         encryption_key=SecretStr(_throw_away_key(data_dir / "encryption.key")),
+        vault_addr="",
+        state_dir=options.root / "state",
+        backup_key_file=None,
+        backup_every_s=0,
         intake_private_key=SecretStr(""),
         intake_public_key="",
         telegram_api_id=DEMO_API_ID,
@@ -71,9 +82,16 @@ def demo_settings(options: DemoOptions, city: City) -> Settings:
         telegram_connects_per_s=100,
         metaapi_provisioning_url=city.text("metaapi_url") + "/prov",
         metaapi_client_url=city.text("metaapi_url") + "/client/{region}",
+        metaapi_profile_url=city.text("metaapi_url") + "/profile",
         look_interval_s=options.look_interval_s,
         settle_profile="drill" if options.drill else "live",
+        min_tier="OPERATOR",
     )
+
+
+def _after_scheme(store_url: str) -> str:
+    """A demo on Firebase names its instances behind the scheme: firebase://http://127.0.0.1:9000."""
+    return store_url.removeprefix(FIREBASE) if store_url.startswith(FIREBASE) else ""
 
 
 async def demo_user(platform: Platform, city: City) -> UserId:

@@ -3,14 +3,13 @@
 import asyncio
 import time
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from typing import Any
 
 from signalfleet.bootstrap.city import City
 from signalfleet.bootstrap.demo import ACCOUNT
 from signalfleet.bootstrap.platform import Platform
 from signalfleet.domain.ids import UserId, client_id_stem
-from signalfleet.domain.trading.intents import Action, Intent, IntentState, ProtectLeg
+from signalfleet.domain.trading.intents import Intent
 from signalfleet.domain.trading.records import CopyOutcome, Trade
 
 WANTED_TRADES = 5
@@ -73,7 +72,7 @@ async def _count(platform: Platform, city: City, user: UserId, begun: float) -> 
     refused = [c for c in copies if c.outcome is CopyOutcome.SKIPPED and c.account == ACCOUNT]
     return CheckFigures(
         trades_opened=sum(1 for t in trades if client_id_stem(t.client_id) in opened),
-        break_evens=_break_evens(trades, intents, book),
+        break_evens=_break_evens(trades),
         partial_closes=sum(1 for order in book if order["action"] == "POSITION_PARTIAL"),
         refusals=sum(1 for copy in refused if copy.reason),
         doubled=sum(1 for count in opened.values() if count > 1),
@@ -104,24 +103,12 @@ def _openings(book: list[dict[str, Any]]) -> dict[str, int]:
     return found
 
 
-def _break_evens(
-    trades: tuple[Trade, ...], intents: tuple[Intent, ...], book: list[dict[str, Any]]
-) -> int:
-    """Count stops at the opening price that we asked for and the broker has executed."""
-    by_id = {trade.trade_id: trade for trade in trades}
-    moved = {
-        (str(order["positionId"]), Decimal(str(order["stopLoss"])))
-        for order in book
-        if order["action"] == "POSITION_MODIFY" and order.get("stopLoss") is not None
-    }
-    count = 0
-    for intent in intents:
-        trade = by_id[intent.trade]
-        if intent.action is not Action.PROTECT or intent.state is not IntentState.ACCEPTED:
-            continue
-        stop = intent.command.stop_loss if isinstance(intent.command, ProtectLeg) else None
-        if stop is None or trade.open_price is None or trade.position_id is None:
-            continue
-        if stop == trade.open_price and (trade.position_id, stop.value) in moved:
-            count += 1
-    return count
+def _break_evens(trades: tuple[Trade, ...]) -> int:
+    """Count trades whose stop is where nothing can be lost, by what the broker shows of them."""
+    return sum(
+        1
+        for trade in trades
+        if trade.stop_loss is not None
+        and trade.open_price is not None
+        and (trade.stop_loss.value - trade.open_price.value) * trade.side.sign >= 0
+    )

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from signalfleet.bootstrap.settings import ConfigurationError
 from signalfleet.bots.services import BotServices
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.broker import Broker
@@ -32,7 +33,7 @@ class CrashPlan:
     def parse(cls, text: str) -> "CrashPlan":
         point, _, turn = text.rpartition(":")
         if not point or not turn.isdigit():
-            raise ValueError(f"{VARIABLE} must look like journal.decide:after:3")
+            raise ConfigurationError(f"{VARIABLE} must look like journal.decide:after:3")
         return cls(point=point, turn=int(turn))
 
     def passed(self, point: str) -> None:
@@ -91,11 +92,15 @@ class _WatchedUserStore:
         return getattr(self._store, attribute)
 
 
-def with_crash_points(services: BotServices) -> BotServices:
-    """Wrap the ports of a worker if a drill asks for it."""
+def with_crash_points(services: BotServices, *, is_production: bool) -> BotServices:
+    """Wrap the ports of a worker if a drill asks for it; in production it must not be asked for."""
     text = os.environ.get(VARIABLE)  # noqa: TID251 - never a setting of the product
     if not text:
         return services
+    if is_production:
+        raise ConfigurationError(
+            f"{VARIABLE} makes the process kill itself; it is for drills, remove it in production"
+        )
     plan = CrashPlan.parse(text)
     make_broker = services.make_broker
 

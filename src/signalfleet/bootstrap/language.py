@@ -6,8 +6,11 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from signalfleet.adapters.re2.client import Re2Compiler
+from signalfleet.app.edit_profile import EditProfile
 from signalfleet.domain.ids import ChannelId, MessageId
 from signalfleet.domain.instruments.symbols import Symbols, build_symbols
+from signalfleet.domain.signals.expiry import Phrases, build_phrases
 from signalfleet.domain.signals.labels import LABEL_TIME
 from signalfleet.domain.signals.lexicon import Lexicon, build_lexicon
 from signalfleet.domain.signals.model import ChannelMessage
@@ -34,10 +37,23 @@ def load_lexicon() -> Lexicon:
     return build_lexicon(_mappings())
 
 
+def load_expiry() -> Phrases:
+    """Read `data/expiry.toml`: how each language says until when a signal holds."""
+    file = resources.files("signalfleet").joinpath("data", "expiry.toml")
+    return build_phrases(tomllib.loads(file.read_text(encoding="utf-8")))
+
+
 @cache
 def load_parser() -> Parser:
     """Build the parser once; it holds no state of any message and may be shared."""
-    return Parser(lexicon=load_lexicon(), symbols=load_symbols())
+    return Parser(lexicon=load_lexicon(), symbols=load_symbols(), expiry=load_expiry())
+
+
+@cache
+def load_profile_editor() -> EditProfile:
+    """Build what checks and tries channel profiles; it may be shared."""
+    symbols = frozenset(load_symbols().facts)
+    return EditProfile(load_parser(), Re2Compiler(), load_inert(), symbols)
 
 
 @cache

@@ -1,6 +1,5 @@
 """What every role stands on: clock, metrics, store, bus and keys, opened and closed together."""
 
-import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -8,17 +7,28 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
+from signalfleet.adapters.memory.cache import MemoryCache
 from signalfleet.adapters.nats.bus import NatsBus
 from signalfleet.adapters.nats.server import EmbeddedNats
-from signalfleet.adapters.secrets import FernetKeyService, SecureCredentialStore
-from signalfleet.adapters.sql import SqlStore, migrate
+from signalfleet.adapters.redis import RedisCache
+from signalfleet.bootstrap.arming import ArmedState, armed_state
 from signalfleet.bootstrap.clock import SystemChance, SystemClock
+from signalfleet.bootstrap.firebase import StoreRole
+from signalfleet.bootstrap.keys import Keys, open_keys
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
+from signalfleet.bootstrap.stores import connect_store, prepare_store
 from signalfleet.domain.ids import InstallationId
 from signalfleet.observability.metrics import PrometheusMetrics
 from signalfleet.ports.bus import Bus
+from signalfleet.ports.cache import Cache
+from signalfleet.ports.clock import Clock
+from signalfleet.ports.metrics import Metrics
 from signalfleet.ports.secrets import CredentialStore, Secret
 from signalfleet.ports.store import Store
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,25 +41,36 @@ class Platform:
     metrics: PrometheusMetrics
     store: Store
     bus: Bus
+    cache: Cache
     credentials: CredentialStore | None
     installation: InstallationId
     nats: EmbeddedNats | None
+    armed: ArmedState
 
 
 @asynccontextmanager
 async def open_platform(
-    settings: Settings, *, with_keys: bool = True, may_migrate: bool = True
+    settings: Settings,
+    *,
+    with_keys: bool = True,
+    may_migrate: bool = True,
+    role: StoreRole = StoreRole.BOTH,
 ) -> AsyncIterator[Platform]:
     """Open store, bus and keys in that order; close them in the reverse one."""
     clock = SystemClock()
     # Before anything is started: a missing key is the most common thing to mend.
-    keys = FernetKeyService(Secret(encryption_key(settings))) if with_keys else None
+    metrics = PrometheusMetrics()
     async with AsyncExitStack() as stack:
+        keys: Keys | None = None
+        if with_keys:
+            keys = await stack.enter_async_context(open_keys(settings, clock, metrics))
         make_directories(settings.data_dir, settings.run_dir)
         if may_migrate:
-            await asyncio.to_thread(migrate, settings.database)
-        store = await SqlStore.open(settings.database, cell=settings.cell)
+            await prepare_store(settings)
+        store = await connect_store(settings, role)
         stack.push_async_callback(store.aclose)
+        cache = make_cache(settings, clock, metrics)
+        stack.push_async_callback(cache.aclose)
         nats = await _own_nats(settings, clock, stack)
         url = nats.url if nats is not None else settings.nats_url
         token = nats.token if nats is not None else _nats_token(settings)
@@ -58,13 +79,22 @@ async def open_platform(
             settings=settings,
             clock=clock,
             chance=SystemChance(),
-            metrics=PrometheusMetrics(),
+            metrics=metrics,
             store=store,
             bus=bus,
-            credentials=SecureCredentialStore(store, keys) if keys is not None else None,
+            cache=cache,
+            credentials=None if keys is None else keys.credentials(store),
             installation=await store.fleet.installation(),
             nats=nats,
+            armed=await armed_state(settings, store),
         )
+
+
+def make_cache(settings: Settings, clock: Clock, metrics: Metrics) -> Cache:
+    """Return the cache that processes share, or without REDIS_URL one of this process."""
+    url = settings.redis_url.get_secret_value()
+    log.info("cache_chosen", kind="redis" if url else "memory")
+    return RedisCache(url, clock=clock, metrics=metrics) if url else MemoryCache(clock)
 
 
 def make_directories(*directories: Path) -> None:
@@ -98,24 +128,6 @@ async def _own_nats(
 def _nats_token(settings: Settings) -> Secret | None:
     token = settings.nats_token.get_secret_value()
     return Secret(token) if token else None
-
-
-def encryption_key(settings: Settings) -> str:
-    """Return the keys that wrap users' data keys; ConfigurationError says how to make one."""
-    if settings.encryption_key_file is not None:
-        path = settings.encryption_key_file
-        if not path.is_file():
-            raise ConfigurationError(f"ENCRYPTION_KEY_FILE {path} does not exist")
-        if os.name == "posix" and path.stat().st_mode & 0o077:
-            raise ConfigurationError(f"others may read {path}: run chmod 600 {path}")
-        return path.read_text(encoding="ascii").strip()
-    key = settings.encryption_key.get_secret_value()
-    if not key:
-        raise ConfigurationError(
-            "ENCRYPTION_KEY is not set. It protects Telegram sessions and broker tokens. "
-            "Make one with `signalfleet keys new` and keep it apart from the database."
-        )
-    return key
 
 
 def session_key(settings: Settings) -> bytes:

@@ -7,7 +7,11 @@ from contextlib import contextmanager
 
 import structlog
 
+from signalfleet.bootstrap.disarmed import show_disarmed, until_armed
+from signalfleet.bootstrap.firebase import StoreRole
+from signalfleet.bootstrap.house import keep_house
 from signalfleet.bootstrap.intake import intake_opener, intake_sealer, own_intake
+from signalfleet.bootstrap.keys import require_no_keys
 from signalfleet.bootstrap.platform import Platform, open_platform
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.bootstrap.web import make_web_server, open_socket
@@ -54,6 +58,11 @@ async def serve_all(
 ) -> None:
     """Run pages and bots over an open platform; `ready` gets the page's address."""
     settings = platform.settings
+    await platform.armed.arm_if_new()
+    if not await platform.armed.is_armed() and not await show_disarmed(
+        platform, stop, any_port=any_port, ready=ready
+    ):
+        return
     bound = open_socket(settings.web_host, settings.web_port, any_port=any_port)
     intake = own_intake(settings)
     server = make_web_server(platform, bound, demo_user=demo_user, sealer=intake.sealer)
@@ -62,6 +71,7 @@ async def serve_all(
         watching = [
             tasks.create_task(worker.run(), name="worker"),
             tasks.create_task(_measure(platform, manager), name="measure"),
+            tasks.create_task(keep_house(platform), name="house"),
         ]
         if platform.nats is not None:
             watching.append(tasks.create_task(platform.nats.watch(), name="nats"))
@@ -86,22 +96,29 @@ async def run_worker(settings: Settings) -> None:
     if opener is None:
         log.warning("nobody_can_sign_in", missing="INTAKE_PRIVATE_KEY")
     with stop_on_signals() as stop:
-        async with (
-            open_platform(settings, may_migrate=False) as platform,
-            open_worker(platform, opener) as worker,
-            asyncio.TaskGroup() as tasks,
-        ):
-            running = tasks.create_task(worker.run(), name="worker")
-            await stop.wait()
-            await worker.manager.drain()
-            running.cancel()
+        async with open_platform(settings, may_migrate=False, role=StoreRole.WORKER) as platform:
+            await platform.armed.arm_if_new()
+            if not await until_armed(platform, stop):
+                return
+            async with open_worker(platform, opener) as worker, asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(worker.run(), name="worker"),
+                    tasks.create_task(keep_house(platform), name="house"),
+                ]
+                await stop.wait()
+                await worker.manager.drain()
+                for task in running:
+                    task.cancel()
 
 
 async def run_web(settings: Settings) -> None:
     """Run pages only, without any key that opens credentials."""
     _require_bus(settings)
+    require_no_keys(settings)
     with stop_on_signals() as stop:
-        async with open_platform(settings, with_keys=False, may_migrate=False) as platform:
+        async with open_platform(
+            settings, with_keys=False, may_migrate=False, role=StoreRole.WEB
+        ) as platform:
             bound = open_socket(settings.web_host, settings.web_port)
             server = make_web_server(platform, bound, sealer=intake_sealer(settings))
             async with asyncio.TaskGroup() as tasks:
@@ -124,6 +141,8 @@ async def _measure(platform: Platform, manager: UserBotManager) -> None:
     platform.metrics.gauge(CAPACITY, platform.settings.max_bots_per_server)
     while True:
         platform.metrics.gauge("signalfleet_active_bots", len(manager.active_bots))
+        unknown = manager.oldest_unknown().total_seconds()
+        platform.metrics.gauge("signalfleet_order_unknown_age_seconds", unknown)
         await asyncio.sleep(GAUGES_EVERY_S)
 
 

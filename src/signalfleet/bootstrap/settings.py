@@ -1,11 +1,24 @@
 """The configuration of a process: environment variables and `.env`, read once, checked, frozen."""
 
+import ipaddress
+import os
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ADDRESS: Final = re.compile(r".+:\d{1,5}")
+FROM_SUPERVISOR: Final = "SIGNALFLEET_CHILD"
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+MAILBOX: Final = re.compile(r"[^\s@<>\"\\]+@[A-Za-z0-9.-]+", re.ASCII)
+
+
+STORES: Final = ("sqlite:///", "postgresql://", "firebase://")
+"""How the address of a store may begin."""
 
 
 class ConfigurationError(Exception):
@@ -34,7 +47,11 @@ class Settings(BaseSettings):
     environment: Environment = Environment.DEVELOPMENT
     data_dir: Path = Path("var/data")
     run_dir: Path = Path("var/run")
-    store_url: str = ""
+    state_dir: Path | None = None
+    backup_key_file: Path | None = None
+    backup_every_s: float = Field(default=300, ge=0, le=86_400)
+    store_url: SecretStr = SecretStr("")
+    web_store_url: SecretStr = SecretStr("")
     cell: str = "c1"
 
     nats_url: str = ""
@@ -42,6 +59,12 @@ class Settings(BaseSettings):
     nats_server_bin: Path | None = None
     work_lane: Literal["local", "bus"] = "local"
 
+    firebase_database_urls: str = ""
+    google_application_credentials: Path | None = None
+    firebase_test_url: str = ""
+    redis_url: SecretStr = SecretStr("")
+    rate_limit_per_minute: int = Field(default=60, ge=1, le=100_000)
+    trusted_proxies: str = ""
     web_host: str = "127.0.0.1"
     web_port: int = Field(default=8080, ge=0, le=65535)
     public_url: str = ""
@@ -50,6 +73,12 @@ class Settings(BaseSettings):
 
     encryption_key: SecretStr = SecretStr("")
     encryption_key_file: Path | None = None
+    vault_addr: str = ""
+    vault_token: SecretStr = SecretStr("")
+    vault_token_file: Path | None = None
+    vault_namespace: str = ""
+    vault_transit_mount: str = "transit"
+    vault_transit_name: str = "signalfleet"
     intake_private_key: SecretStr = SecretStr("")
     intake_public_key: str = ""
 
@@ -68,10 +97,30 @@ class Settings(BaseSettings):
     require_user_metaapi: bool = True
     metaapi_provisioning_url: str = ""
     metaapi_client_url: str = ""
+    metaapi_profile_url: str = ""
+
+    mt5_local_user: str = ""
+    mt5_local_login: int = Field(default=0, ge=0)
+    mt5_local_password: SecretStr = SecretStr("")
+    mt5_local_server: str = ""
+    mt5_local_path: str = ""
+
+    notify_bot_token: SecretStr = SecretStr("")
+    notify_bot_api_url: str = ""
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_from: str = ""
+    smtp_ca_file: Path | None = None
+    vapid_private_key: SecretStr = SecretStr("")
+    vapid_subject: str = ""
 
     max_bots_per_server: int = Field(default=1000, ge=1)
     look_interval_s: float = Field(default=30.0, ge=0.2, le=600)
     settle_profile: Literal["live", "drill"] = "live"
+    min_tier: Literal["FREE", "PREMIUM", "OPERATOR"] = "FREE"
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "text"
@@ -80,16 +129,35 @@ class Settings(BaseSettings):
     def _check(self) -> Self:
         if self.is_production:
             self._check_production()
-        if self.store_url and not self.store_url.startswith("sqlite:///"):
-            raise ValueError(
-                "STORE_URL must look like sqlite:///PATH; other stores do not exist yet"
-            )
-        for url in (self.metaapi_provisioning_url, self.metaapi_client_url):
+        if not self.database.startswith(STORES):
+            raise ValueError(f"STORE_URL must begin with one of {', '.join(STORES)}")
+        self._check_firebase()
+        self._check_messengers()
+        metaapi = (
+            self.metaapi_provisioning_url,
+            self.metaapi_client_url,
+            self.metaapi_profile_url,
+        )
+        for url in metaapi:
             if url and not url.startswith(("https://", "http://")):
                 raise ValueError(
-                    "METAAPI_PROVISIONING_URL and METAAPI_CLIENT_URL are web addresses"
+                    "METAAPI_PROVISIONING_URL, METAAPI_CLIENT_URL and METAAPI_PROFILE_URL are "
+                    "web addresses"
                 )
-        if self.telegram_dc_address and ":" not in self.telegram_dc_address:
+        local = (self.mt5_local_user, self.mt5_local_login, self.mt5_local_server)
+        if any(local) and not (all(local) and self.mt5_local_password.get_secret_value()):
+            raise ValueError(
+                "MT5_LOCAL_USER, MT5_LOCAL_LOGIN, MT5_LOCAL_PASSWORD and MT5_LOCAL_SERVER go "
+                "together: the MetaTrader terminal of this machine is one user's"
+            )
+        for proxy in filter(None, map(str.strip, self.trusted_proxies.split(","))):
+            try:
+                ipaddress.ip_network(proxy, strict=False)
+            except ValueError:
+                raise ValueError(
+                    "TRUSTED_PROXIES is a list like 10.0.0.5, 10.1.0.0/16 with commas between"
+                ) from None
+        if self.telegram_dc_address and not ADDRESS.fullmatch(self.telegram_dc_address):
             raise ValueError("TELEGRAM_DC_ADDRESS must look like host:port")
         if self.telegram_dc_address and self.telegram_server_key_file is None:
             raise ValueError("TELEGRAM_DC_ADDRESS needs TELEGRAM_SERVER_KEY_FILE, its public key")
@@ -97,11 +165,44 @@ class Settings(BaseSettings):
             raise ValueError("TELEGRAM_OIDC_CLIENT_ID and TELEGRAM_OIDC_CLIENT_SECRET go together")
         return self
 
+    def _check_firebase(self) -> None:
+        urls = self.firebase_urls
+        if self.database.startswith("firebase:") != bool(urls):
+            raise ValueError("STORE_URL=firebase:// and FIREBASE_DATABASE_URLS go together")
+        if self.is_production and any(not url.startswith("https://") for url in urls):
+            raise ValueError("FIREBASE_DATABASE_URLS must start with https:// in production")
+        redis = self.redis_url.get_secret_value()
+        if redis and not redis.startswith(("redis://", "rediss://")):
+            raise ValueError("REDIS_URL must look like redis://HOST:6379/0")
+
+    def _check_messengers(self) -> None:
+        bot_api = urlsplit(self.notify_bot_api_url)
+        is_safe = bot_api.scheme == "https" or bot_api.hostname in LOOPBACK
+        if self.notify_bot_api_url and not (bot_api.hostname and is_safe):
+            raise ValueError("NOTIFY_BOT_API_URL must start with https:// unless it is on loopback")
+        if self.smtp_host and not MAILBOX.fullmatch(self.smtp_from):
+            raise ValueError("SMTP_HOST needs SMTP_FROM, the address that letters come from")
+        if self.smtp_host and self.smtp_security == "none" and self.smtp_host not in LOOPBACK:
+            raise ValueError("SMTP_SECURITY=none is for a mail server on this machine only")
+        if bool(self.smtp_user) != bool(self.smtp_password.get_secret_value()):
+            raise ValueError("SMTP_USER and SMTP_PASSWORD go together")
+        has_vapid = bool(self.vapid_private_key.get_secret_value())
+        if has_vapid and not self.vapid_subject.startswith(("mailto:", "https://")):
+            raise ValueError(
+                "VAPID_PRIVATE_KEY needs VAPID_SUBJECT, where push services reach you: "
+                "mailto:you@example.com or https://..."
+            )
+
     def _check_production(self) -> None:
         if self.telegram_dc_address:
             raise ValueError("TELEGRAM_DC_ADDRESS is for tests; remove it in production")
         if self.telegram_oidc_issuer:
             raise ValueError("TELEGRAM_OIDC_ISSUER is for tests; remove it in production")
+        if self.mt5_local_login:
+            raise ValueError(
+                "MT5_LOCAL_LOGIN: the local terminal is for development on Windows; "
+                "use MetaApi in production"
+            )
         if self.settle_profile == "drill":
             raise ValueError("SETTLE_PROFILE=drill is for drills; remove it in production")
         if self.log_level == "DEBUG":
@@ -112,19 +213,44 @@ class Settings(BaseSettings):
         return self.environment is Environment.PRODUCTION
 
     @property
+    def firebase_urls(self) -> tuple[str, ...]:
+        """Return the database instances; the first one also holds what is of no single user."""
+        return tuple(filter(None, map(str.strip, self.firebase_database_urls.split(","))))
+
+    @property
+    def state(self) -> Path:
+        """Return where the marker of the one database that trades is kept."""
+        return self.state_dir or self.data_dir.parent / "state"
+
+    @property
     def database(self) -> str:
         """Return the store's address; by default a SQLite file in the data directory."""
-        return self.store_url or f"sqlite:///{self.data_dir / 'signalfleet.db'}"
+        given = self.store_url.get_secret_value()
+        return given or f"sqlite:///{self.data_dir / 'signalfleet.db'}"
 
 
 def load_settings() -> Settings:
     """Read the environment and `.env`; ConfigurationError names all that cannot be used."""
     try:
+        # The supervisor hands its children what is for them, so they do not look by themselves.
+        if os.environ.get(FROM_SUPERVISOR):  # noqa: TID251 - this is where it is read
+            return Settings(_env_file=None)
         return Settings()
     except ValidationError as error:
         raise problems(error) from None
     except UnicodeDecodeError:
         raise ConfigurationError(".env cannot be read: it is not UTF-8 text") from None
+
+
+def given_values(settings: Settings) -> dict[str, str]:
+    """Return what was set, as variables for a process of our own; secrets are in it."""
+    found = {}
+    for name in settings.model_fields_set:
+        value = getattr(settings, name)
+        raw = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if raw is not None:
+            found[name.upper()] = str(raw).lower() if isinstance(raw, bool) else str(raw)
+    return found
 
 
 def problems(error: ValidationError) -> ConfigurationError:

@@ -10,24 +10,28 @@ import structlog
 from signalfleet.adapters.nats import die_with_parent
 from signalfleet.adapters.nats.server import EmbeddedNats
 from signalfleet.adapters.secrets import new_intake_keys
-from signalfleet.adapters.sql import migrate
 from signalfleet.bootstrap.clock import SystemClock
 from signalfleet.bootstrap.intake import intake_opener
 from signalfleet.bootstrap.platform import make_directories
 from signalfleet.bootstrap.process import stop_on_signals
-from signalfleet.bootstrap.settings import Settings
+from signalfleet.bootstrap.settings import FROM_SUPERVISOR, Settings, given_values
+from signalfleet.bootstrap.stores import prepare_store
 
 log = structlog.get_logger()
 
 RESTART_DELAYS_S = (1.0, 5.0, 30.0)
 STOP_GRACE_S = 20.0
 STEADY_S = 60.0
+WORKER_ONLY = (
+    *("ENCRYPTION_KEY", "INTAKE_PRIVATE_KEY", "VAULT_TOKEN"),
+    *("NOTIFY_BOT_TOKEN", "SMTP_PASSWORD", "SMTP_USER", "VAPID_PRIVATE_KEY"),
+)
 
 
 async def run_supervisor(settings: Settings) -> None:
     """Run the roles as children of this process until a signal ends all of them."""
     make_directories(settings.data_dir, settings.run_dir)
-    await asyncio.to_thread(migrate, settings.database)
+    await prepare_store(settings)
     clock = SystemClock()
     with stop_on_signals() as stop:
         if settings.nats_url:
@@ -50,7 +54,8 @@ async def run_supervisor(settings: Settings) -> None:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """Return what the children get; a pair of keys for intake is made if none is set."""
-    environment = dict(os.environ)  # noqa: TID251 - handed on to children
+    # Also what stands in `.env`: the children do not read it, for the web must not find keys there.
+    environment = {**os.environ, **given_values(settings), FROM_SUPERVISOR: "1"}  # noqa: TID251 - handed on to children
     opener = intake_opener(settings)
     if opener is not None:
         environment["INTAKE_PUBLIC_KEY"] = opener.public_key
@@ -65,8 +70,11 @@ async def _run_children(environment: dict[str, str], stop: asyncio.Event) -> Non
     without_keys = {
         name: value
         for name, value in environment.items()
-        if not name.startswith(("ENCRYPTION_KEY", "INTAKE_PRIVATE_KEY"))
+        if not name.upper().startswith(WORKER_ONLY)
     }
+    # Nor the right to read them, where the database can tell the two apart.
+    if "WEB_STORE_URL" in without_keys:
+        without_keys["STORE_URL"] = without_keys.pop("WEB_STORE_URL")
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_keep("worker", environment, stop), name="child:worker")
         tasks.create_task(_keep("web", without_keys, stop), name="child:web")

@@ -1,5 +1,6 @@
 """Telegram's settings from ours."""
 
+from signalfleet.adapters.telegram.client import public_key_of
 from signalfleet.adapters.telegram.settings import OwnServer, TelegramSettings
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.ports.secrets import Secret
@@ -24,12 +25,12 @@ def _own_server(settings: Settings) -> OwnServer | None:
         return None
     host, _, port = settings.telegram_dc_address.rpartition(":")
     try:
-        public_key = settings.telegram_server_key_file.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
+        public_key = public_key_of(settings.telegram_server_key_file.read_text(encoding="ascii"))
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"TELEGRAM_SERVER_KEY_FILE cannot be read: {error}") from error
     return OwnServer(
         dc=settings.telegram_dc_id,
-        host=host,
+        host=host.strip("[]"),
         port=int(port),
         public_key_pem=public_key,
     )

@@ -1,6 +1,5 @@
 """What commands about Telegram stand on: the store, the keys, and the running product if any."""
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -8,16 +7,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from signalfleet.adapters.nats.bus import NatsBus
-from signalfleet.adapters.secrets import FernetKeyService, SecureCredentialStore
-from signalfleet.adapters.sql import SqlStore, migrate
 from signalfleet.app.sign_in import SignIn
+from signalfleet.bootstrap.arming import DISARMED, armed_state
 from signalfleet.bootstrap.clock import SystemChance, SystemClock
+from signalfleet.bootstrap.keys import open_keys
 from signalfleet.bootstrap.lock import one_worker
-from signalfleet.bootstrap.platform import encryption_key, make_directories
+from signalfleet.bootstrap.platform import make_directories
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
+from signalfleet.bootstrap.stores import connect_store, prepare_store
 from signalfleet.bootstrap.telegram_kit import TelegramKit
 from signalfleet.bots.picker import Picker
 from signalfleet.bots.session_use import SessionUse
+from signalfleet.domain.accounts.tiers import limits_of
 from signalfleet.domain.ids import SLOTS, UserId
 from signalfleet.observability.metrics import PrometheusMetrics
 from signalfleet.ports.bus import Bus, Plain
@@ -65,19 +66,21 @@ async def open_terminal(settings: Settings) -> AsyncIterator[Terminal]:
     """Open what a command needs. While it runs alone, the product cannot be started beside it."""
     clock, chance, metrics = SystemClock(), SystemChance(), PrometheusMetrics()
     kit = TelegramKit.of(settings, clock, chance, metrics)
-    keys = FernetKeyService(Secret(encryption_key(settings)))
     make_directories(settings.data_dir, settings.run_dir)
     async with AsyncExitStack() as stack:
+        keys = await stack.enter_async_context(open_keys(settings, clock, metrics))
         bus: NatsBus | None = None
         try:
             stack.enter_context(one_worker(settings.data_dir))
         except ConfigurationError:
             url, token = _address(settings)
             bus = await stack.enter_async_context(await NatsBus.connect(url, token, clock=clock))
-        await asyncio.to_thread(migrate, settings.database)
-        store = await SqlStore.open(settings.database, cell=settings.cell)
+        await prepare_store(settings)
+        store = await connect_store(settings)
         stack.push_async_callback(store.aclose)
-        credentials = SecureCredentialStore(store, keys)
+        if not await (await armed_state(settings, store)).is_armed():
+            raise ConfigurationError(DISARMED)
+        credentials = keys.credentials(store)
         yield Terminal(
             settings=settings,
             clock=clock,
@@ -85,7 +88,14 @@ async def open_terminal(settings: Settings) -> AsyncIterator[Terminal]:
             credentials=credentials,
             kit=kit,
             sign_in=SignIn(store, credentials, kit.sessions()),
-            picker=Picker(store, credentials, clock, SessionUse(), kit.directory),
+            picker=Picker(
+                store,
+                credentials,
+                clock,
+                SessionUse(store, clock),
+                kit.directory,
+                limits=lambda tier: limits_of(tier).at_least(limits_of(settings.min_tier)),
+            ),
             bus=bus,
         )
 

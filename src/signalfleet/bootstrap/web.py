@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from signalfleet.adapters.oidc.client import TelegramIdentity
 from signalfleet.adapters.oidc.limits import ISSUER
 from signalfleet.adapters.oidc.settings import OidcSettings
+from signalfleet.adapters.redis import limiter_options
+from signalfleet.bootstrap.language import load_profile_editor
 from signalfleet.bootstrap.platform import Platform, session_key
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.domain.ids import UserId
@@ -19,6 +21,8 @@ from signalfleet.ports.clock import Clock
 from signalfleet.ports.secrets import Sealer, Secret
 from signalfleet.web.app import create_app, end_streams
 from signalfleet.web.deps import WebDeps
+from signalfleet.web.limit_settings import LimitSettings
+from signalfleet.web.visitors import networks_of
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SHUTDOWN_S = 3
@@ -76,6 +80,19 @@ def telegram_identity(settings: Settings, clock: Clock) -> TelegramIdentity | No
     return TelegramIdentity(known_as, key=session_key(settings), clock=clock)
 
 
+def limit_settings(platform: Platform) -> LimitSettings:
+    """Count together with other processes where REDIS_URL says so, else for this one alone."""
+    settings, url = platform.settings, platform.settings.redis_url.get_secret_value()
+    if not url:
+        return LimitSettings(metrics=platform.metrics, per_minute=settings.rate_limit_per_minute)
+    return LimitSettings(
+        metrics=platform.metrics,
+        per_minute=settings.rate_limit_per_minute,
+        storage=url,
+        options=limiter_options(),
+    )
+
+
 def make_web_server(
     platform: Platform,
     bound: socket.socket,
@@ -100,7 +117,11 @@ def make_web_server(
             version=version("signalfleet"),
             cookie_secure=settings.cookie_secure,
             cell=settings.cell,
+            trusted_proxies=networks_of(settings.trusted_proxies),
+            limits=limit_settings(platform),
             sealer=sealer,
+            profiles=load_profile_editor(),
+            is_armed=platform.armed.is_armed,
             identity=telegram_identity(settings, platform.clock),
         )
     )
@@ -112,6 +133,8 @@ def make_web_server(
             lifespan="on",
             timeout_graceful_shutdown=SHUTDOWN_S,
             server_header=False,
+            # TRUSTED_PROXIES says who is believed; this would believe everybody on this machine.
+            proxy_headers=False,
         ),
         app,
     )

@@ -2,34 +2,44 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import cast
 
+from signalfleet.adapters.emergency import EmergencyStore
 from signalfleet.adapters.metaapi.client import MetaApiClient
-from signalfleet.adapters.metaapi.provisioning import FailedLogins
-from signalfleet.adapters.metaapi.urls import MetaApiUrls
+from signalfleet.adapters.metaapi.known_symbols import KnownSymbols
 from signalfleet.adapters.paper.memory import StorePaperMemory
+from signalfleet.adapters.re2.client import Re2Compiler
+from signalfleet.app.connect_mt5 import ConnectMt5
 from signalfleet.app.sign_in import SignIn
-from signalfleet.bootstrap.brokers import Brokers
+from signalfleet.bootstrap.brokers import Brokers, brokers_of
+from signalfleet.bootstrap.departures import delete_account
 from signalfleet.bootstrap.drill import with_crash_points
 from signalfleet.bootstrap.language import load_parser
+from signalfleet.bootstrap.local_terminal import open_local_terminal
 from signalfleet.bootstrap.lock import one_worker
+from signalfleet.bootstrap.messengers import Notifier
 from signalfleet.bootstrap.platform import Platform
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.bootstrap.telegram_kit import TelegramKit
+from signalfleet.bots.account_desk import AccountDesk
+from signalfleet.bots.departure_desk import DepartureDesk
 from signalfleet.bots.login import LoginServices, LoginWorker
 from signalfleet.bots.manager import UserBotManager
 from signalfleet.bots.picker import Picker
 from signalfleet.bots.services import BotServices
 from signalfleet.bots.session_use import SessionUse
+from signalfleet.domain.accounts.keys import user_key
+from signalfleet.domain.accounts.tiers import UserQuota, limits_of
 from signalfleet.domain.ids import UserId
 from signalfleet.domain.trading.settle import DRILL, SettleRules
 from signalfleet.ports.broker import Broker
 from signalfleet.ports.chat_source import ChatSource
 from signalfleet.ports.secrets import Opener, Secret
-from signalfleet.ports.store import Account
+from signalfleet.ports.store import Account, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +48,9 @@ class Worker:
 
     manager: UserBotManager
     logins: LoginWorker | None
+    accounts: AccountDesk | None
+    departures: DepartureDesk
+    notifier: Notifier
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -45,6 +58,10 @@ class Worker:
             tasks.create_task(self.manager.run(), name="bots")
             if self.logins is not None:
                 tasks.create_task(self.logins.run(), name="sign_ins")
+            tasks.create_task(self.departures.run(), name="departure_desk")
+            tasks.create_task(self.notifier.run(), name="notices")
+            if self.accounts is not None:
+                tasks.create_task(self.accounts.run(), name="account_desk")
 
 
 @asynccontextmanager
@@ -55,11 +72,27 @@ async def open_worker(platform: Platform, opener: Opener | None = None) -> Async
     """
     settings = platform.settings
     kit = TelegramKit.of(settings, platform.clock, platform.chance, platform.metrics)
-    use = SessionUse()
+
+    def epoch_of(user: UserId) -> int:
+        return manager.epoch_of(user)
+
+    def notified(user: UserId) -> None:
+        notifier.courier.wake(user)
+
+    use = SessionUse(platform.store, platform.clock, epoch_of)
     with one_worker(settings.data_dir):
         client = MetaApiClient(clock=platform.clock, metrics=platform.metrics)
-        async with client:
-            services = with_crash_points(_services(platform, client, kit, use))
+        async with client, AsyncExitStack() as stack:
+            brokers = brokers_of(settings, client, platform.clock, platform.metrics)
+            await open_local_terminal(settings, platform.store, brokers, stack)
+            services = with_crash_points(
+                replace(
+                    _services(platform, brokers, kit, use),
+                    entries_not_before=(await platform.armed.arming()).entries_not_before,
+                    notified=notified,
+                ),
+                is_production=platform.settings.is_production,
+            )
             manager = UserBotManager(
                 services,
                 cell=settings.cell,
@@ -67,13 +100,29 @@ async def open_worker(platform: Platform, opener: Opener | None = None) -> Async
                 max_bots=settings.max_bots_per_server,
             )
             logins = None if opener is None else _logins(platform, services, kit, use, opener)
-            yield Worker(manager=manager, logins=logins)
+            accounts = None if opener is None else _accounts(platform, services, brokers, opener)
+            leaving = _departures(platform, services, kit, use, brokers)
+            notifier = make_notifier(platform, manager, services.credentials, opener)
+            yield Worker(
+                manager=manager,
+                logins=logins,
+                accounts=accounts,
+                departures=leaving,
+                notifier=notifier,
+            )
 
 
 def _logins(
     platform: Platform, services: BotServices, kit: TelegramKit, use: SessionUse, opener: Opener
 ) -> LoginWorker:
-    picker = Picker(platform.store, services.credentials, platform.clock, use, kit.directory)
+    picker = Picker(
+        platform.store,
+        services.credentials,
+        platform.clock,
+        use,
+        kit.directory,
+        limits=services.limits_of,
+    )
     return LoginWorker(
         LoginServices(
             cell=platform.settings.cell,
@@ -90,17 +139,55 @@ def _logins(
     )
 
 
-def metaapi_urls(settings: Settings) -> MetaApiUrls:
-    given = {
-        "provisioning": settings.metaapi_provisioning_url,
-        "client": settings.metaapi_client_url,
-    }
-    chosen = {name: url for name, url in given.items() if url}
-    return MetaApiUrls(public_only=settings.is_production, **chosen)
+def _departures(
+    platform: Platform, services: BotServices, kit: TelegramKit, use: SessionUse, brokers: Brokers
+) -> DepartureDesk:
+    return DepartureDesk(
+        cell=platform.settings.cell,
+        store=platform.store,
+        bus=platform.bus,
+        clock=platform.clock,
+        delete=delete_account(
+            platform.store,
+            services.credentials,
+            platform.clock,
+            sign_in=SignIn(platform.store, services.credentials, kit.sessions()),
+            use=use,
+            brokers=brokers,
+            armed=platform.armed,
+            settings=platform.settings,
+        ),
+    )
+
+
+def _accounts(
+    platform: Platform, services: BotServices, brokers: Brokers, opener: Opener
+) -> AccountDesk:
+    return AccountDesk(
+        cell=platform.settings.cell,
+        store=platform.store,
+        bus=platform.bus,
+        clock=platform.clock,
+        opener=opener,
+        connect=ConnectMt5(
+            platform.store,
+            services.credentials,
+            platform.clock,
+            provisioning=brokers.provisioning,
+            broker=services.make_broker,
+        ),
+        needs_token=brokers.platform_token is None,
+    )
+
+
+def _limits(settings: Settings) -> Callable[[str], UserQuota]:
+    """Return what a tier allows here: at least what the operator gives to everybody."""
+    least = limits_of(settings.min_tier)
+    return lambda tier: limits_of(tier).at_least(least)
 
 
 def _services(
-    platform: Platform, client: MetaApiClient, kit: TelegramKit, use: SessionUse
+    platform: Platform, brokers: Brokers, kit: TelegramKit, use: SessionUse
 ) -> BotServices:
     settings = platform.settings
     if platform.credentials is None:
@@ -109,37 +196,34 @@ def _services(
     def make_chat_source(user: UserId, session: Secret) -> ChatSource:
         return use.watched(user, kit.source(session))
 
-    brokers = Brokers(
-        client=client,
-        urls=metaapi_urls(settings),
-        clock=platform.clock,
-        metrics=platform.metrics,
-        is_production=settings.is_production,
-        platform_token=_platform_token(settings),
-        failed_logins=FailedLogins(os.urandom(32), platform.clock),
-    )
-
     def make_broker(user: UserId, account: Account, token: Secret | None) -> Broker:
         documents = platform.store.user(user).settings
-        return brokers.make(account, token, StorePaperMemory(documents, account.account_id))
+        # The account at MetaApi is in the key: another one has other symbols.
+        key = user_key(user, "symbols", account.account_id, account.metaapi_account_id or "none")
+        return brokers.make(
+            account,
+            token,
+            StorePaperMemory(documents, account.account_id),
+            KnownSymbols(cache=platform.cache, key=key),
+        )
 
+    folder = settings.data_dir / "emergency"
+    store = EmergencyStore(platform.store, folder, platform.clock, platform.metrics)
     return BotServices(
-        store=platform.store,
+        store=cast("Store", store),
+        recover=store.recover,
         bus=platform.bus,
         clock=platform.clock,
         chance=platform.chance,
         metrics=platform.metrics,
         parser=load_parser(),
+        patterns=Re2Compiler(),
         credentials=platform.credentials,
         installation=platform.installation,
         settle_rules=DRILL if settings.settle_profile == "drill" else SettleRules(),
         look_interval=timedelta(seconds=settings.look_interval_s),
         wake_by_bus=settings.work_lane == "bus",
+        limits_of=_limits(settings),
         make_chat_source=make_chat_source,
         make_broker=make_broker,
     )
-
-
-def _platform_token(settings: Settings) -> Secret | None:
-    token = settings.metaapi_token.get_secret_value()
-    return None if settings.require_user_metaapi or not token else Secret(token)

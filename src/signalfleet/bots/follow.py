@@ -1,27 +1,35 @@
 """Keep one account true to the broker: when to look, and what to send again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
+from signalfleet.app.account_limits import AccountLimits
 from signalfleet.app.desk import AccountDesk
+from signalfleet.app.end_trades import Ending, EndTrades
 from signalfleet.app.execute_intent import ExecuteIntent
 from signalfleet.app.reconcile_account import LookResult, ReconcileAccount
+from signalfleet.app.take_duties import Watch
+from signalfleet.app.trade_notices import TradeNotices
 from signalfleet.app.user_desk import UserDesk
+from signalfleet.app.watch_trades import WatchTrades
 from signalfleet.bots.dispatch import Dispatcher
+from signalfleet.bots.protect import StopKeeper
+from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.ids import IntentId
-from signalfleet.domain.trading.intents import Intent, IntentState
+from signalfleet.domain.trading.intents import CancelLeg, Intent, IntentState
 from signalfleet.domain.trading.lifecycle import NotSent
-from signalfleet.ports.errors import TemporaryError
+from signalfleet.ports.errors import StoreInDoubtError, StoreUnavailableError, TemporaryError
 
 log = structlog.get_logger()
 
 IDLE_LOOK: Final = timedelta(minutes=10)
 SOON: Final = timedelta(seconds=0.5)
 RETRY_MAX: Final = timedelta(seconds=60)
+STORE_PAUSE: Final = timedelta(seconds=1)
 HELD_DELAYS: Final = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -34,20 +42,32 @@ class AccountFollower:
         account: AccountDesk,
         look_interval: timedelta,
         tell: Callable[[str, dict[str, object]], Awaitable[None]],
+        notify: Callable[[NoticeKind, str, Mapping[str, object]], Awaitable[None]],
         wake: Callable[[], None],
+        trade_notices: TradeNotices,
     ) -> None:
         self._desk = desk
         self._account = account
         self._look_interval = look_interval
         self._tell = tell
+        self._notify = notify
         self._wake = wake
+        self._trade_notices = trade_notices
         self._execute = ExecuteIntent(desk)
         self._reconcile = ReconcileAccount(desk, account)
+        self._watch = WatchTrades(desk, account)
+        self._end = EndTrades(desk, account)
+        self._limits = AccountLimits(desk, account)
+        self._ends = asyncio.Event()
+        self._changed = asyncio.Event()
         self._planned: list[datetime] = []
         self._poked = asyncio.Event()
         self._failures = 0
         self._not_before: dict[IntentId, datetime] = {}
+        self._unknown: dict[IntentId, datetime] = {}
+        self._alarmed: set[IntentId] = set()
         self.dispatcher = Dispatcher(self._run_intent)
+        self._stops = StopKeeper(desk, account, self.dispatcher.add)
 
     async def run(self) -> None:
         """Adopt what an earlier owner left, then execute and look until cancelled."""
@@ -56,6 +76,18 @@ class AccountFollower:
             account = self._account.account.account_id
             tasks.create_task(self.dispatcher.run(), name=f"dispatch:{account}")
             tasks.create_task(self._look_on(), name=f"look:{account}")
+            tasks.create_task(self._watch_on(), name=f"watch:{account}")
+            tasks.create_task(self._stops.run(), name=f"stops:{account}")
+            tasks.create_task(self._end_on(), name=f"end:{account}")
+
+    def states_changed(self) -> None:
+        """Look at once whether trades are to be ended."""
+        self._ends.set()
+
+    def unknown_age(self) -> timedelta:
+        """Return the age of the oldest order whose outcome is unknown; zero if none is."""
+        now = self._desk.clock.now()
+        return max((now - since for since in self._unknown.values()), default=timedelta(0))
 
     async def drain(self) -> None:
         """Let what runs settle; what has not begun is held for the next owner."""
@@ -70,12 +102,61 @@ class AccountFollower:
         if after.state is IntentState.HELD:
             self._hold(after, done.not_before, now)
         elif after.state is IntentState.UNKNOWN:
+            self._unknown[after.intent_id] = after.sending_at or now
             self._planned.append(self._desk.settle_rules.next_look(after.sending_at or now, now))
         else:
+            self._reconcile.settled(after)
             self._planned.extend(now + delay for delay in self._desk.settle_rules.after_settle)
         self._poked.set()
+        self._changed.set()
+        self._stops.changed()
         self._wake()
+        self._trade_notices.intent(after)
         await self._tell("trade", {"trade_id": after.trade})
+
+    async def _watch_on(self) -> None:
+        """Look after trades by price and time for as long as one needs it."""
+        while True:
+            self._changed.clear()
+            try:
+                watch = await self._watch.run() if self._account.reconciled else Watch()
+            except StoreInDoubtError:
+                raise
+            except StoreUnavailableError:
+                watch = Watch(again_in=STORE_PAUSE)
+            for taken in watch.taken:
+                self.dispatcher.add([taken.intent])
+                if isinstance(taken.intent.command, CancelLeg):
+                    trade = taken.trade
+                    text = f"{trade.side.value} {trade.volume} {trade.symbol}, {taken.duty.text}"
+                    about = f"trade:{trade.trade_id}"
+                    await self._notify(NoticeKind.ORDER_CANCELLED, about, {"text": text})
+            if watch.again_in is None:
+                await self._changed.wait()
+                continue
+            await self._desk.clock.sleep(watch.again_in)
+
+    async def _end_on(self) -> None:
+        """End trades as the user's states and limits say, until the broker shows it."""
+        while True:
+            self._ends.clear()
+            try:
+                ending = await self._end.run()
+            except StoreInDoubtError:
+                raise
+            except StoreUnavailableError:
+                ending = Ending(again_in=STORE_PAUSE)
+            self.dispatcher.add(ending.intents)
+            if ending.done is not None:
+                text = f"Everything is closed: {ending.done}"
+                about = f"account:{self._account.account.account_id}"
+                await self._notify(NoticeKind.STATE_CHANGED, about, {"text": text})
+            pause = ending.again_in.total_seconds() if ending.again_in is not None else None
+            try:
+                async with asyncio.timeout(pause):
+                    await self._ends.wait()
+            except TimeoutError:
+                pass  # What is being ended is looked at again until it is over.
 
     async def _look_on(self) -> None:
         full = True
@@ -83,16 +164,25 @@ class AccountFollower:
             # A look that fails counts too: what was due before it must not make it spin.
             now = self._desk.clock.now()
             self._planned = [moment for moment in self._planned if moment > now]
-            result = await self._look(full=full)
-            if result is None:
-                delay = min(SOON * 2 ** min(self._failures, 10), RETRY_MAX)
-            else:
-                await self._release(result)
-                full = result.needs_full or bool(result.unknown) or not self._account.reconciled
-                delay = self._delay(result)
+            try:
+                result = await self._look(full=full)
+                await self._watch_unknown(result)
+                if result is None:
+                    delay = min(SOON * 2 ** min(self._failures, 10), RETRY_MAX)
+                else:
+                    await self._take_doubles(result)
+                    await self._release(result)
+                    full = result.needs_full or bool(result.unknown) or not self._account.reconciled
+                    delay = self._delay(result)
+            except StoreInDoubtError:
+                raise
+            except StoreUnavailableError as error:
+                log.warning("look_put_off", cause=str(error))
+                full, delay = True, STORE_PAUSE
             await self._wait(delay)
 
     async def _look(self, *, full: bool) -> LookResult | None:
+        is_first = not self._account.reconciled
         try:
             result = await self._reconcile.look(full=full, in_flight=self.dispatcher.in_flight)
         except TemporaryError as error:
@@ -103,12 +193,60 @@ class AccountFollower:
         if self._failures:
             log.info("account_readable_again", failures=self._failures)
             self._failures = 0
+        for kind, text in await self._limits.see():
+            await self._notify(kind, f"account:{self._account.account.account_id}", {"text": text})
+        self._ends.set()
         self._wake()
         account = self._account.account.account_id
         await self._tell("account", {"account_id": account})
+        self._trade_notices.trades(trade.trade_id for trade in result.changed)
         for trade in result.changed:
             await self._tell("trade", {"trade_id": trade.trade_id})
+        if result.live:
+            self._changed.set()
+        if result.changed or is_first:
+            self._stops.changed()
         return result
+
+    async def _watch_unknown(self, result: LookResult | None) -> None:
+        """Keep the ages of unknown orders, and raise the alarm for each that lasts too long."""
+        now = self._desk.clock.now()
+        if result is not None:
+            self._unknown = {
+                intent.intent_id: self._unknown.get(intent.intent_id, intent.sending_at or now)
+                for intent in result.unknown
+            }
+            self._alarmed &= set(self._unknown)
+        limit = self._desk.settle_rules.alarm_after
+        late = [i for i, since in self._unknown.items() if now - since >= limit]
+        for number in late:
+            if number in self._alarmed:
+                continue
+            self._alarmed.add(number)
+            age = round((now - self._unknown[number]).total_seconds())
+            log.error("order_unknown_for_long", intent=number, seconds=age)
+            self._desk.metrics.count("signalfleet_unknown_alarms_total")
+            await self._notify_of(number, NoticeKind.OUTCOME_UNKNOWN, seconds=age)
+
+    async def _notify_of(self, intent_id: IntentId, kind: NoticeKind, **facts: object) -> None:
+        journal = self._desk.store.journal
+        for intent in await journal.get_intents([intent_id]):
+            trade = await journal.get_trade(intent.trade)
+            if trade is not None:
+                text = f"{trade.side.value} {trade.volume} {trade.symbol}, leg {trade.leg}"
+                await self._notify(kind, f"trade:{trade.trade_id}", {"text": text, **facts})
+
+    async def _take_doubles(self, result: LookResult) -> None:
+        """Close what should not exist, if the user wishes it, and say so in any case."""
+        for double in result.doubles:
+            is_closing = double.intent.state is IntentState.SENDING
+            if is_closing:
+                self.dispatcher.add([double.intent])
+            what = "it is being closed" if is_closing else "it was left as it is"
+            trade = double.trade
+            text = f"{double.extra.key} in {trade.symbol} beside leg {trade.leg}: {what}"
+            kind = NoticeKind.DUPLICATE_FOUND
+            await self._notify(kind, f"trade:{trade.trade_id}", {"text": text})
 
     async def _release(self, result: LookResult) -> None:
         """Send held intents again: each has been proved not to be done, or never left."""
@@ -127,6 +265,8 @@ class AccountFollower:
                 self.dispatcher.add([released])
             elif released.state is IntentState.HELD:
                 self._hold(released, None, now)
+            else:
+                self._trade_notices.intent(released)
 
     def _hold(self, intent: Intent, not_before: datetime | None, now: datetime) -> None:
         """Try again after a growing pause, and no earlier than the broker asked for.
@@ -149,6 +289,10 @@ class AccountFollower:
         moments += [rules.next_look(i.sending_at or now, now) for i in result.unknown]
         if not self._account.reconciled or result.needs_full:
             moments.append(now + SOON)
+        search = self._reconcile.next_search()
+        if search is not None:
+            # It may be due already and the account not readable as a whole.
+            moments.append(max(search, now + rules.between_looks))
         routine = max(self._look_interval, self._account.broker.look_pause)
         moments.append(now + (routine if result.live else IDLE_LOOK))
         return max(min(moments) - now, timedelta(milliseconds=50))

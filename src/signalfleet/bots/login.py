@@ -6,17 +6,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 
+from signalfleet.app.audit import note
 from signalfleet.app.sign_in import Consent, Settled, SignIn, WhoSignsIn
 from signalfleet.bots.login_attempt import LIFE, AttemptOrder, LoginAttempt
 from signalfleet.bots.picker import Picker
 from signalfleet.bots.session_use import SessionUse
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import UserId, tag
-from signalfleet.ports.bus import Bus, LiveEvent, Plain, WorkItem
+from signalfleet.ports.bus import Answerer, Bus, LiveEvent, Plain, WorkItem
 from signalfleet.ports.chat_sign_in import ChatSignIn, SignedIn
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import PortError, RefusedError, TemporaryError
@@ -38,6 +39,8 @@ AT_ONCE: Final = 50
 LINGER: Final = timedelta(minutes=1)
 """How long a page that was slow can still read how its attempt ended."""
 SIGN_OUT_AGAIN: Final = timedelta(minutes=1)
+PICKING: Final = frozenset({"chats", "find", "join", "topics", "choose_topics", "latest", "choose"})
+OWNER_LIMIT_S: Final = 40.0
 SERVE_AGAIN: Final = timedelta(seconds=1)
 _ATTEMPT: Final = re.compile(r"[A-Za-z0-9_-]{20,50}")
 _CONSENT: Final = re.compile(r"[0-9A-Za-z.-]{1,20}")
@@ -75,24 +78,37 @@ class LoginWorker:
         """Serve until cancelled; a bus that is away is waited for."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            while True:
-                try:
-                    address = f"{self._services.cell}.login"
-                    await self._bus.serve(address, self.answer, ready=self.ready)
-                except PortError as error:
-                    log.warning("sign_in_unreachable", cause=type(error).__name__)
-                await self._services.clock.sleep(SERVE_AGAIN)
+            cell, name = self._services.cell, self._services.use.name
+            at_owner = self._serve_on(f"{cell}.desk.{name}", self._answer_here, asyncio.Event())
+            tasks.create_task(at_owner, name="sign_ins_of_own_bots")
+            await self._serve_on(f"{cell}.login", self.answer, self.ready)
+
+    async def _serve_on(self, address: str, answer: Answerer, ready: asyncio.Event) -> NoReturn:
+        while True:
+            try:
+                await self._bus.serve(address, answer, ready=ready)
+            except PortError as error:
+                log.warning("sign_in_unreachable", cause=type(error).__name__)
+            await self._services.clock.sleep(SERVE_AGAIN)
 
     async def answer(self, question: Plain) -> Plain:
         """Answer the web: begin an attempt, sign a user out, or look at a user's chats."""
-        op = question.get("op")
-        if op == "start":
+        if question.get("op") == "start":
             return await self._start(question)
         user = _user(question)
-        match op:
+        owner = await self._services.use.elsewhere(user)
+        if owner is None:
+            return await self._answer_here(question)
+        # Only the process that has the connection may use it.
+        address = f"{self._services.cell}.desk.{owner}"
+        return await self._bus.request(address, question, limit_s=OWNER_LIMIT_S)
+
+    async def _answer_here(self, question: Plain) -> Plain:
+        user = _user(question)
+        match question.get("op"):
             case "sign_out":
                 return await self._sign_out(user)
-            case "chats" | "find" | "latest" | "choose":
+            case op if op in PICKING:
                 return await self._services.picker.answer(user, question)
             case _:
                 raise RefusedError("the login worker cannot do this")
@@ -213,17 +229,27 @@ class LoginWorker:
             await self._services.sign_in.leave(signed_in.session)
             raise
         if settled.is_kept:
-            self._services.picker.forget(user)
+            mine = self._store.user(user)
+            await note(mine, self._services.clock, "user", "telegram_connected")
+            await self._renew_chats(user)
             await self._wake(user)
         return settled
+
+    async def _renew_chats(self, user: UserId) -> None:
+        try:
+            await self._services.picker.renew(user)
+        except PortError as error:
+            # The bot finds out by itself which chat it cannot read.
+            log.warning("chats_not_renewed", cause=type(error).__name__)
 
     async def _settle(
         self, profile: UserProfile, signed_in: SignedIn, consent: Consent | None
     ) -> Settled:
         sign_in, use = self._services.sign_in, self._services.use
-        if use.directory(profile.user_id) is not None:
+        user = profile.user_id
+        if use.directory(user) is not None or await use.elsewhere(user) is not None:
             return await sign_in.settle(profile, signed_in, consent, is_in_use=True)
-        async with use.alone(profile.user_id):
+        async with use.alone(user):
             return await sign_in.settle(profile, signed_in, consent, is_in_use=False)
 
     async def _wake(self, user: UserId) -> None:
@@ -245,13 +271,15 @@ class LoginWorker:
     # Signing out
 
     async def _sign_out(self, user: UserId) -> Plain:
-        """Stop the bot, end the session at Telegram, and only then delete it."""
-        await self._store.user(user).bot.set_wish(on=False, by="sign_out")
+        """Take the session from the bot, end it at Telegram, and only then delete it.
+
+        The bot goes on without it: what is open at the broker stays managed.
+        """
         self._services.picker.forget(user)
-        await self._tell_owner(user)
+        await self._services.sign_in.set_aside(user)
+        await self._services.use.evict(user)
         try:
-            async with self._services.use.alone(user):
-                await self._services.sign_in.sign_out(user)
+            await self._end_session(user)
         except TemporaryError:
             if self._tasks is not None:
                 since = self._services.clock.now()
@@ -262,14 +290,15 @@ class LoginWorker:
             ) from None
         return {}
 
+    async def _end_session(self, user: UserId) -> None:
+        async with self._services.use.alone(user):
+            await self._services.sign_in.end_session(user)
+
     async def _sign_out_later(self, user: UserId, since: datetime) -> None:
         while self._services.clock.now() - since < DAY:
             await self._services.clock.sleep(SIGN_OUT_AGAIN)
             try:
-                if (await self._store.user(user).bot.status()).wish_on:
-                    return  # The user has changed their mind.
-                async with self._services.use.alone(user):
-                    await self._services.sign_in.sign_out(user)
+                await self._end_session(user)
             except PortError as error:
                 log.warning("sign_out_failed", user_id=user, cause=type(error).__name__)
             else:

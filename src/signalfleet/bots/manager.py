@@ -9,10 +9,18 @@ from typing import Final
 import structlog
 
 from signalfleet.app.connect_telegram import SESSION_FIELD
+from signalfleet.app.notify import notify
 from signalfleet.bots.services import BotServices
+from signalfleet.bots.state_board import BotMove, StateBoard
 from signalfleet.bots.supervision import Supervision, Verdict
-from signalfleet.bots.user_bot import NEVER_SIGNED_IN, UserBot
+from signalfleet.bots.user_bot import (
+    NEVER_SIGNED_IN,
+    SIGNED_OUT,
+    AccountsChangedError,
+    UserBot,
+)
 from signalfleet.domain.accounts.bot_state import BotState, may_move
+from signalfleet.domain.accounts.notices import Notice, NoticeKind
 from signalfleet.domain.ids import SLOTS, UserId, slot
 from signalfleet.ports.bus import LiveEvent
 from signalfleet.ports.errors import FencedError, PortError
@@ -64,6 +72,7 @@ class UserBotManager:
         self._seats: dict[UserId, _Seat] = {}
         self._consumers: dict[int, asyncio.Task[None]] = {}
         self._wish_rev = 0
+        self._states = StateBoard(services.store)
         self._draining = False
         self._tasks: asyncio.TaskGroup | None = None
         self.ready = asyncio.Event()
@@ -72,6 +81,19 @@ class UserBotManager:
     def active_bots(self) -> dict[UserId, UserBot]:
         """Return the bots that run now, by user."""
         return {user: seat.bot for user, seat in self._seats.items() if seat.bot is not None}
+
+    def oldest_unknown(self) -> timedelta:
+        """Return the age of the oldest order whose outcome is unknown, over all bots."""
+        ages = (bot.unknown_age() for bot in self.active_bots.values())
+        return max(ages, default=timedelta(0))
+
+    def epoch_of(self, user: UserId) -> int:
+        """Return under which epoch this worker owns the user's slot."""
+        return self._epoch if slot(user) in self._slots else 0
+
+    def owns_slot(self, number: int) -> bool:
+        """Tell whether this worker has claimed the slot."""
+        return bool(self._epoch) and number in self._slots
 
     def states(self) -> dict[UserId, BotState]:
         return {user: seat.state for user, seat in self._seats.items()}
@@ -93,6 +115,7 @@ class UserBotManager:
             while True:
                 await self._services.clock.sleep(WISH_CHECK)
                 await self.check_wishes()
+                await self._states.catch_up()
 
     async def drain(self) -> None:
         """Start nothing more, let orders settle, and stop all bots side by side."""
@@ -245,6 +268,8 @@ class UserBotManager:
                     waiter.cancel()
         except* _SignedInAgainError:
             failure = _SignedInAgainError()
+        except* AccountsChangedError:
+            failure = AccountsChangedError()
         except* Exception as group:  # noqa: BLE001 - one bot's failure stays its own
             failure = group
         finally:
@@ -253,6 +278,8 @@ class UserBotManager:
         supervision.ran(now - started)
         if isinstance(failure, _SignedInAgainError):
             return Verdict(state=BotState.QUEUED, reason="signed_in", delay=timedelta())
+        if isinstance(failure, AccountsChangedError):
+            return Verdict(state=BotState.RETRYING, reason="accounts_changed", delay=timedelta())
         verdict = supervision.judge(failure or RuntimeError("the bot ended by itself"), now)
         self._report(verdict, failure)
         return verdict
@@ -266,16 +293,29 @@ class UserBotManager:
     async def _await_sign_in(self, user: UserId, seat: _Seat, bot: UserBot) -> None:
         """Show that the user must sign in; only Telegram waits for it, the accounts do not."""
         reason = await bot.signed_out()
+        is_news = reason not in {NEVER_SIGNED_IN, SIGNED_OUT}
         if reason == NEVER_SIGNED_IN and seat.sign_in_reason is not None:
             reason = seat.sign_in_reason  # The session that it was about is deleted by now.
         seat.sign_in_reason = reason
         log.warning("sign_in_needed", reason=reason)
         await self._move(user, seat, BotState.SIGN_IN_NEEDED, reason)
+        if is_news:
+            await self._tell_sign_in(user, reason)
         seat.poked.clear()
         while not await self._has_session(user):
             await self._wait(seat, SIGN_IN_CHECK)
             seat.poked.clear()
         raise _SignedInAgainError
+
+    async def _tell_sign_in(self, user: UserId, reason: str) -> None:
+        """Tell a user whose session ended, once; who never had any is shown the way anyhow."""
+        notice = Notice(
+            kind=NoticeKind.TELEGRAM_SIGN_IN_NEEDED,
+            at=self._services.clock.now(),
+            facts={"reason": reason},
+        )
+        await notify(self._services.store.user(user), self._services.bus, notice)
+        self._services.notified(user)
 
     async def _has_session(self, user: UserId) -> bool:
         try:
@@ -284,8 +324,8 @@ class UserBotManager:
             return False
 
     def _report(self, verdict: Verdict, failure: BaseException | None) -> None:
-        if verdict.state is BotState.RETRYING and verdict.reason == "temporary_trouble":
-            log.warning("bot_interrupted", reason=str(failure))
+        if verdict.state is BotState.RETRYING and not verdict.is_crash:
+            log.warning("bot_interrupted", reason=verdict.reason, cause=str(failure))
             return
         if verdict.state is BotState.SIGN_IN_NEEDED:
             log.warning("sign_in_needed", reason=verdict.reason)
@@ -310,24 +350,14 @@ class UserBotManager:
         retry_at: datetime | None = None,
         crashes: int = 0,
     ) -> None:
-        """Store and show a bot's new state; what cannot be stored now is logged and goes on."""
+        """Store and show a bot's new state; what cannot be stored now is stored later."""
         if seat.state is state:
             return
         if not may_move(seat.state, state):
             log.error("illegal_bot_move", before=seat.state.value, after=state.value)
-        seat.state, seat.reason, seat.since = state, reason, self._services.clock.now()
-        try:
-            await self._services.store.user(user).bot.set_state(
-                state,
-                reason=reason,
-                since=seat.since,
-                retry_at=retry_at,
-                crashes=crashes,
-                epoch=self._epoch,
-            )
-        except FencedError:
-            log.warning("bot_state_fenced", state=state.value)
-        except PortError as error:
-            log.warning("bot_state_not_stored", cause=type(error).__name__)
+        now = self._services.clock.now()
+        seat.state, seat.reason, seat.since = state, reason, now
+        move = BotMove(state=state, reason=reason, since=now, retry_at=retry_at, crashes=crashes)
+        await self._states.put(user, move, self._epoch)
         event = LiveEvent(user=user, kind="bot", payload={"state": state.value})
         await self._services.bus.publish_event(event)

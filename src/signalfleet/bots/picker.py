@@ -1,24 +1,35 @@
 """Picker: the chats of a signed-in user, for choosing; over the bot's connection if it has one."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from signalfleet.app.connect_telegram import SESSION_FIELD, choose_channels
+from signalfleet.app.watched_chats import choose_topics, topics_of
 from signalfleet.bots.session_use import SessionUse
+from signalfleet.domain.accounts.tiers import UserQuota, limits_of
 from signalfleet.domain.ids import ChannelId, UserId
 from signalfleet.ports.bus import Plain
 from signalfleet.ports.chat_source import ChatDirectory, ChatListing
 from signalfleet.ports.clock import Clock
-from signalfleet.ports.errors import RefusedError, SignInRequiredError
+from signalfleet.ports.errors import RefusedError, SignInRequiredError, TemporaryError
 from signalfleet.ports.secrets import CredentialStore, Secret
-from signalfleet.ports.store import Channel, CopyMode, Store
+from signalfleet.ports.store import AttemptLimit, Channel, CopyMode, Store
 
 FRESH: Final = timedelta(minutes=2)
 SHOWN_MAX: Final = 60
 CHOSEN_MAX: Final = 200
 KNOWN_USERS_MAX: Final = 200
+LINK_CHARS: Final = 200
+CLICK_LASTS: Final = timedelta(minutes=5)
+JOIN_LIMITS: Final = (
+    AttemptLimit(count=3, within=timedelta(hours=1)),
+    AttemptLimit(count=10, within=timedelta(days=1)),
+)
+"""Bursts of joins are what Telegram takes for a robot."""
 TITLE_CHARS: Final = 128
 POST_CHARS: Final = 200
 
@@ -33,23 +44,31 @@ class Picker:
         clock: Clock,
         use: SessionUse,
         make_directory: Callable[[Secret], ChatDirectory],
+        *,
+        limits: Callable[[str], UserQuota] = limits_of,
     ) -> None:
+        self._limits = limits
         self._store = store
         self._credentials = credentials
         self._clock = clock
         self._use = use
         self._make_directory = make_directory
+        self._clicks: dict[str, tuple[UserId, str, datetime]] = {}
         self._known: dict[UserId, tuple[datetime, tuple[ChatListing, ...]]] = {}
 
     async def answer(self, user: UserId, question: Plain) -> Plain:
-        """Answer a page: `chats`, `find`, `latest` or `choose`. Access hashes stay here."""
+        """Answer a page: `chats`, `find`, `join`, `topics`, `latest`... Access hashes stay here."""
         match question.get("op"):
             case "chats":
                 return await self._chats(user, str(question.get("search", "")))
             case "find":
-                async with self._directory(user) as directory:
-                    found = await directory.find(str(question.get("link", "")))
-                return {"chat": _shown(found, None)}
+                return await self._find(user, str(question.get("link", "")))
+            case "join":
+                return await self._join(user, str(question.get("click", "")))
+            case "topics":
+                return await self._topics(user, question.get("chat"))
+            case "choose_topics":
+                return await self._choose_topics(user, question)
             case "latest":
                 return await self._latest(user, question.get("chat"))
             case _:
@@ -83,12 +102,85 @@ class Picker:
             "found": len(found),
             "of": len(listings),
             "chosen": sum(1 for one in stored.values() if _is_on(one)),
+            "most": await self._most(user),
         }
 
-    async def _latest(self, user: UserId, chat: object) -> Plain:
+    async def _find(self, user: UserId, link: str) -> Plain:
+        """Look a link up; what can be joined comes with the token of one click."""
+        link = link.strip()[:LINK_CHARS]
+        async with self._directory(user) as directory:
+            found = await directory.find(link)
+        shown = _shown(found, await self._store.user(user).channels.get(found.chat))
+        if found.join == "joined":
+            return {"chat": shown, "click": None}
+        if len(self._clicks) >= KNOWN_USERS_MAX:
+            del self._clicks[next(iter(self._clicks))]
+        click = secrets.token_urlsafe(24)
+        self._clicks[click] = (user, link, self._clock.now() + CLICK_LASTS)
+        return {"chat": shown, "click": click}
+
+    async def _join(self, user: UserId, click: str) -> Plain:
+        """Join what was shown for this token: the only thing that is ever written to Telegram."""
+        owner, link, until = self._clicks.pop(click, (None, "", self._clock.now()))
+        if owner != user or until <= self._clock.now():
+            raise RefusedError("this was pressed already, or too late; look the link up again")
+        now = self._clock.now()
+        free = await self._store.fleet.count_attempt("join", user, now, JOIN_LIMITS)
+        if free is not None:
+            raise TemporaryError(
+                "you joined several chats just now, and Telegram does not like that; "
+                "join others in your own Telegram, or here later",
+                retry_after=max((free - now).total_seconds(), 1.0),
+            )
+        async with self._directory(user) as directory:
+            joined = await directory.join(link)
+        self.forget(user)
+        return {"chat": _shown(joined, await self._store.user(user).channels.get(joined.chat))}
+
+    async def renew(self, user: UserId) -> None:
+        """Take over what a new session calls the chats that were chosen before.
+
+        Whether an access hash outlives the session it came with, Telegram does not promise.
+        """
+        channels = self._store.user(user).channels
+        stored = {one.chat: one for one in await channels.list() if _is_on(one)}
+        if not stored:
+            return
+        self.forget(user)
+        for listing in await self.listings(user):
+            known = stored.get(listing.chat)
+            if known is not None and known.access_hash != listing.access_hash:
+                await channels.put(replace(known, access_hash=listing.access_hash))
+
+    async def _topics(self, user: UserId, chat: object) -> Plain:
+        wanted = await self._listing(user, chat)
+        async with self._directory(user) as directory:
+            found = await directory.topics(wanted)
+        read = await topics_of(self._store.user(user), wanted.chat)
+        return {
+            "title": wanted.title[:TITLE_CHARS],
+            "topics": [
+                {"topic": one.topic, "title": one.title[:TITLE_CHARS], "read": one.topic in read}
+                for one in found
+            ],
+        }
+
+    async def _choose_topics(self, user: UserId, question: Plain) -> Plain:
+        wanted = await self._listing(user, question.get("chat"))
+        numbers = question.get("topics")
+        given = numbers if isinstance(numbers, list) else []
+        topics = [one for one in given if isinstance(one, int)]
+        await choose_topics(self._store.user(user), wanted.chat, topics)
+        return {"read": len(topics)}
+
+    async def _listing(self, user: UserId, chat: object) -> ChatListing:
         wanted = next((one for one in await self.listings(user) if one.chat == chat), None)
         if wanted is None:
             raise RefusedError("this chat is not among yours")
+        return wanted
+
+    async def _latest(self, user: UserId, chat: object) -> Plain:
+        wanted = await self._listing(user, chat)
         async with self._directory(user) as directory:
             posts = await directory.latest(wanted)
         return {"posts": [{"at": one.posted_at.isoformat(), "text": one.text} for one in posts]}
@@ -110,10 +202,27 @@ class Picker:
             for chat in shown
             if chat not in chosen and chat in listings and _is_on(stored.get(chat))
         ]
-        await choose_channels(self._store, user, new, mode)
+        await self._check_quota(user, stored.values(), len(new), len(dropped))
         await choose_channels(self._store, user, dropped, CopyMode.OFF)
+        await choose_channels(self._store, user, new, mode)
         kept = await self._store.user(user).channels.list()
         return {"chosen": sum(1 for one in kept if _is_on(one)), "changed": len(new) + len(dropped)}
+
+    async def _check_quota(
+        self, user: UserId, stored: Iterable[Channel], new: int, dropped: int
+    ) -> None:
+        """Refuse more channels than the plan reads; switching some off is always possible."""
+        most = await self._most(user)
+        wanted = sum(1 for one in stored if _is_on(one)) + new - dropped
+        if new and wanted > most:
+            raise RefusedError(
+                f"your plan reads {most} channels at once, and this would be {wanted}; "
+                "take the tick from some, or choose a larger plan"
+            )
+
+    async def _most(self, user: UserId) -> int:
+        profile = await self._store.fleet.get_user(user)
+        return self._limits(profile.tier if profile is not None else "").max_signal_channels
 
     @asynccontextmanager
     async def _directory(self, user: UserId) -> AsyncIterator[ChatDirectory]:
@@ -153,6 +262,7 @@ def _shown(listing: ChatListing, stored: Channel | None) -> Mapping[str, object]
         "has_photo": listing.has_photo,
         "join": listing.join,
         "is_protected": listing.is_protected,
+        "is_forum": listing.is_forum,
         "last_post": "" if listing.is_protected else listing.last_post[:POST_CHARS],
         "last_post_at": at.isoformat() if at is not None else None,
         "mode": stored.mode.value if stored is not None else CopyMode.OFF.value,

@@ -1,9 +1,11 @@
 """What every bot of a worker shares."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from signalfleet.app.store_pulse import StorePulse
+from signalfleet.domain.accounts.tiers import UserQuota, limits_of
 from signalfleet.domain.ids import InstallationId, UserId
 from signalfleet.domain.signals.parse import Parser
 from signalfleet.domain.trading.settle import SettleRules
@@ -11,7 +13,9 @@ from signalfleet.ports.broker import Broker
 from signalfleet.ports.bus import Bus
 from signalfleet.ports.chat_source import ChatSource
 from signalfleet.ports.clock import Chance, Clock
+from signalfleet.ports.lease import Lease
 from signalfleet.ports.metrics import Metrics
+from signalfleet.ports.patterns import PatternCompiler
 from signalfleet.ports.secrets import CredentialStore, Secret
 from signalfleet.ports.store import Account, Store
 
@@ -21,6 +25,10 @@ class BotServices:
     """Shared parts of a worker. `look_interval`: how often an account with live trades is read.
 
     `wake_by_bus`: new messages wake their bot through the work queue and not in memory.
+    `recover` tells the store, before a bot reads it, what could not be written there in time.
+    `limits_of` gives what a tier allows.
+    `notified` hears of each user who was told something, for what goes out of the house.
+    `lease_of` gives the hold on a user's slot, None where no other process can take it over.
     """
 
     store: Store
@@ -29,6 +37,7 @@ class BotServices:
     chance: Chance
     metrics: Metrics
     parser: Parser
+    patterns: PatternCompiler
     credentials: CredentialStore
     installation: InstallationId
     settle_rules: SettleRules
@@ -36,3 +45,9 @@ class BotServices:
     wake_by_bus: bool
     make_chat_source: Callable[[UserId, Secret], ChatSource]
     make_broker: Callable[[UserId, Account, Secret | None], Broker]
+    recover: Callable[[UserId, int], Awaitable[None]] | None = None
+    limits_of: Callable[[str], UserQuota] = limits_of
+    lease_of: Callable[[UserId], Lease | None] = lambda _user: None
+    notified: Callable[[UserId], None] = lambda _user: None
+    pulse: StorePulse = field(default_factory=StorePulse)
+    entries_not_before: datetime | None = None

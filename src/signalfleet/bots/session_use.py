@@ -1,15 +1,26 @@
-"""Who uses a Telegram session at this moment: one at a time in this process, bot or picker."""
+"""Who uses a Telegram session at this moment: one at a time in all processes, bot or desk."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, Protocol, cast
+from datetime import timedelta
+from typing import Any, Final, NoReturn, Protocol, cast
 
+import structlog
+
+from signalfleet.bots.session_hold import LET_GO_AFTER, RENEW_EVERY, SessionHolds
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.chat_source import ChatDirectory, ChatSink, ChatSource
-from signalfleet.ports.errors import TemporaryError
+from signalfleet.ports.clock import Clock
+from signalfleet.ports.errors import FencedError, PortError, TemporaryError
+from signalfleet.ports.store import Store
+
+log = structlog.get_logger()
 
 PATIENCE_S: Final = 20.0
+RELEASE_LIMIT_S: Final = 2.0
+LOOK_AGAIN: Final = timedelta(seconds=0.5)
 
 
 class LiveSource(ChatSource, ChatDirectory, Protocol):
@@ -17,15 +28,38 @@ class LiveSource(ChatSource, ChatDirectory, Protocol):
 
 
 class SessionUse:
-    """A key used from two places at once is destroyed for good, so its users take turns."""
+    """A key used from two places at once is destroyed for good, so its users take turns.
 
-    def __init__(self) -> None:
+    In this process they wait for each other in order; other processes see the hold in the store.
+    `epoch_of` tells under which epoch this process owns a user's slot.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        epoch_of: Callable[[UserId], int] = lambda _user: 1,
+    ) -> None:
+        self.name = secrets.token_hex(8)
+        self._clock = clock
+        self._epoch_of = epoch_of
+        self._holds = SessionHolds(store, clock, self.name)
         self._turns: dict[UserId, asyncio.Lock] = {}
         self._live: dict[UserId, LiveSource] = {}
 
     def directory(self, user: UserId) -> ChatDirectory | None:
-        """Return the directory of the user's live connection, if a bot has one."""
+        """Return the directory of the user's live connection, if a bot has one here."""
         return self._live.get(user)
+
+    async def elsewhere(self, user: UserId) -> str | None:
+        """Return the name of another process whose bot reads with the session now."""
+        return None if user in self._live else await self._holds.elsewhere(user)
+
+    async def evict(self, user: UserId) -> None:
+        """End the reading of a bot here; whether it begins again, the stored session decides."""
+        source = self._live.get(user)
+        if source is not None:
+            await source.aclose()
 
     @asynccontextmanager
     async def alone(self, user: UserId, *, patience_s: float = PATIENCE_S) -> AsyncIterator[None]:
@@ -34,25 +68,72 @@ class SessionUse:
         try:
             async with asyncio.timeout(patience_s):
                 await turn.acquire()
+                try:
+                    await self._take(user, 0)
+                except BaseException:
+                    turn.release()
+                    raise
         except TimeoutError:
             raise TemporaryError("the bot is using Telegram; try again in a moment") from None
         try:
             yield
         finally:
-            turn.release()
+            try:
+                await self._release(user)
+            finally:
+                turn.release()
 
     def watched(self, user: UserId, source: LiveSource) -> ChatSource:
         """Wrap a bot's source, so that it takes its turn while it runs."""
         return cast("ChatSource", _TakingTurns(self, user, source))
 
-    @asynccontextmanager
-    async def _running(self, user: UserId, source: LiveSource) -> AsyncIterator[None]:
+    async def read(self, user: UserId, source: LiveSource, sink: ChatSink) -> None:
+        """Run a bot's source in its turn, as long as the hold can be kept.
+
+        FencedError: another process has taken the session over.
+        """
         async with self._turn(user):
+            epoch = self._epoch_of(user)
+            await self._take(user, epoch)
             self._live[user] = source
             try:
-                yield
+                async with asyncio.TaskGroup() as tasks:
+                    keeping = tasks.create_task(self._keep(user, epoch), name=f"hold:{user}")
+                    await source.run(sink)
+                    keeping.cancel()
+            except BaseExceptionGroup as group:
+                raise group.exceptions[0] from None
             finally:
                 self._live.pop(user, None)
+                await self._release(user)
+
+    async def _take(self, user: UserId, epoch: int) -> None:
+        while not await self._holds.take(user, epoch):
+            await self._clock.sleep(LOOK_AGAIN)
+
+    async def _keep(self, user: UserId, epoch: int) -> NoReturn:
+        renewed_at = self._clock.monotonic()
+        while True:
+            await self._clock.sleep(RENEW_EVERY)
+            begun = self._clock.monotonic()
+            try:
+                is_mine = await self._holds.take(user, epoch)
+            except PortError as error:
+                log.warning("session_hold_not_renewed", cause=type(error).__name__)
+                if begun - renewed_at >= LET_GO_AFTER.total_seconds():
+                    raise TemporaryError("the store is away, so the session is let go") from error
+                continue
+            if not is_mine:
+                raise FencedError("another process uses this Telegram session")
+            renewed_at = begun
+
+    async def _release(self, user: UserId) -> None:
+        try:
+            async with asyncio.timeout(RELEASE_LIMIT_S):
+                await self._holds.release(user)
+        except (PortError, TimeoutError) as error:
+            # It ends by itself.
+            log.warning("session_hold_not_released", cause=type(error).__name__)
 
     def _turn(self, user: UserId) -> asyncio.Lock:
         return self._turns.setdefault(user, asyncio.Lock())
@@ -67,8 +148,7 @@ class _TakingTurns:
         self._source = source
 
     async def run(self, sink: ChatSink) -> None:
-        async with self._use._running(self._user, self._source):  # noqa: SLF001 - one unit
-            await self._source.run(sink)
+        await self._use.read(self._user, self._source, sink)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the rest of the port, as it is
         return getattr(self._source, name)

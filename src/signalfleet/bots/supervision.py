@@ -19,12 +19,16 @@ HEALTHY_AFTER: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The state to go to and why; `delay` until the next try where there is one."""
+    """The state to go to and why; `delay` until the next try where there is one.
+
+    `is_crash`: an error of ours and not of the world around us.
+    """
 
     state: BotState
     reason: str
     delay: timedelta | None = None
     is_fenced: bool = False
+    is_crash: bool = False
 
 
 @dataclass(slots=True)
@@ -72,8 +76,9 @@ class Supervision:
             self._crashes.popleft()
         reason = type(error).__name__
         if len(self._crashes) >= CRASHES:
-            return Verdict(state=BotState.QUARANTINED, reason=reason)
-        return Verdict(state=BotState.RETRYING, reason=reason, delay=self._next_delay())
+            return Verdict(state=BotState.QUARANTINED, reason=reason, is_crash=True)
+        delay = self._next_delay()
+        return Verdict(state=BotState.RETRYING, reason=reason, delay=delay, is_crash=True)
 
     def _next_delay(self) -> timedelta:
         delay: timedelta = min(FIRST_DELAY * 2 ** min(self._failures, 10), LONGEST_DELAY)

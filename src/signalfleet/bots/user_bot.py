@@ -1,32 +1,43 @@
 """UserBot: one user's listening, deciding and executing, as one tree of tasks."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
+from signalfleet.app.channel_profiles import ChannelProfiles
 from signalfleet.app.connect_telegram import SESSION_FIELD
+from signalfleet.app.copy_states import load_states
 from signalfleet.app.desk import AccountDesk
+from signalfleet.app.execute_gate import CLOCK_ALERT
 from signalfleet.app.handle_message import HandleMessage
 from signalfleet.app.ingest_messages import IngestMessages
 from signalfleet.app.move_channel import move_channel
+from signalfleet.app.notify import notify
+from signalfleet.app.trade_notices import TradeNotices
 from signalfleet.app.user_desk import UserDesk
+from signalfleet.app.watch_losses import zone_named
+from signalfleet.app.watched_chats import chosen, watched_chats
 from signalfleet.bots.follow import AccountFollower
+from signalfleet.bots.park_connects import park_connects
 from signalfleet.bots.services import BotServices
+from signalfleet.bots.store_watch import StoreWatch
+from signalfleet.domain.accounts.notices import Notice, NoticeKind
 from signalfleet.domain.ids import AccountId, ChannelId, MessageId, UserId
-from signalfleet.domain.signals.model import ChannelMessage
+from signalfleet.domain.signals.model import ChannelMessage, Doubt
 from signalfleet.ports.bus import LiveEvent, WorkItem
 from signalfleet.ports.chat_source import (
     ChatBatch,
     ChatNotice,
+    ChatNoticeKind,
     ChatSource,
     LinkHealth,
-    WatchedChat,
 )
 from signalfleet.ports.errors import PortError, SignInRequiredError, TemporaryError
 from signalfleet.ports.secrets import Secret
-from signalfleet.ports.store import CopyMode, StoredMessage
+from signalfleet.ports.store import Account, Channel, StoredMessage
 
 log = structlog.get_logger()
 
@@ -34,10 +45,20 @@ SWEEP: Final = timedelta(seconds=30)
 STATUS_CHECK: Final = timedelta(seconds=5)
 CLOSE_GRACE: Final = timedelta(seconds=3)
 DRAIN_GRACE: Final = timedelta(seconds=8)
-TRACKED: Final = 200
-TRACKED_MESSAGES: Final = 2_000
-TRACKED_FOR: Final = timedelta(hours=48)
+TURNED: Final = {"text": "an edit turned the signal round, and nothing was opened or closed"}
 NEVER_SIGNED_IN: Final = "never_signed_in"
+SIGNED_OUT: Final = "signed_out"
+_KINDS: Final[Mapping[ChatNoticeKind, NoticeKind]] = {
+    ChatNoticeKind.LOST: NoticeKind.CHAT_LOST,
+    ChatNoticeKind.BACK: NoticeKind.CHAT_BACK,
+    ChatNoticeKind.HOLE: NoticeKind.POSTS_MISSED,
+    ChatNoticeKind.UNREADABLE: NoticeKind.POSTS_UNREADABLE,
+    ChatNoticeKind.MOVED: NoticeKind.CHAT_MOVED,
+}
+
+
+class AccountsChangedError(Exception):
+    """The user connected an account, or took one away: the bot starts again with the new list."""
 
 
 class UserBot:
@@ -59,16 +80,24 @@ class UserBot:
             clock=services.clock,
             metrics=services.metrics,
             parser=services.parser,
+            profiles=ChannelProfiles(self._store.settings, services.parser, services.patterns),
             settle_rules=services.settle_rules,
+            lease=services.lease_of(user),
+            pulse=services.pulse,
+            entries_not_before=services.entries_not_before,
         )
         self._ingest = IngestMessages(self._desk)
         self._handle = HandleMessage(self._desk)
+        self._trade_notices = TradeNotices(self._store, services.clock, self._notify)
         self._followers: dict[AccountId, AccountFollower] = {}
         self._source: ChatSource | None = None
-        self._chats: frozenset[ChannelId] = frozenset()
+        self._chosen: frozenset[tuple[ChannelId, int]] = frozenset()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._store_watch = StoreWatch(services)
+        self._has_waiting = False
         self._signed_out = asyncio.Event()
+        self._accounts_changed = asyncio.Event()
         self._sign_in_reason = NEVER_SIGNED_IN
 
     async def run(self, running: asyncio.Event) -> None:
@@ -80,10 +109,16 @@ class UserBot:
         async with asyncio.TaskGroup() as tasks:
             for account, follower in self._followers.items():
                 tasks.create_task(follower.run(), name=f"broker:{account}:{self.user}")
+            tasks.create_task(self._trade_notices.run(), name=f"told:{self.user}")
             tasks.create_task(self._decide(), name=f"decide:{self.user}")
             tasks.create_task(self._sweep(), name=f"sweep:{self.user}")
             tasks.create_task(self._watch_status(), name=f"status:{self.user}")
             tasks.create_task(self._listen(running), name=f"listen:{self.user}")
+            tasks.create_task(self._until_accounts_change(), name=f"accounts:{self.user}")
+            lease = self._desk.lease
+            if lease is not None:
+                parking = park_connects(lease, self._services.clock, lambda: self._source)
+                tasks.create_task(parking, name=f"connects:{self.user}")
 
     async def signed_out(self) -> str:
         """Wait until the user has to sign in to Telegram, and return why.
@@ -103,13 +138,21 @@ class UserBot:
         except TimeoutError:
             log.warning("drain_timed_out", user_id=self.user)
 
+    def unknown_age(self) -> timedelta:
+        """Return the age of the oldest order whose outcome is unknown; zero if none is."""
+        ages = (follower.unknown_age() for follower in self._followers.values())
+        return max(ages, default=timedelta(0))
+
     def wake(self) -> None:
         """Look at the inbox: something may be unread."""
         self._wake.set()
 
     async def store(self, batch: ChatBatch) -> None:
         """Take a batch from Telegram (port ChatSink)."""
+        self._see_clock()
+        begun = self._services.clock.monotonic()
         keys = await self._ingest.run(batch)
+        self._services.pulse.committed(begun, self._services.clock.monotonic())
         for key in keys:
             item = WorkItem(user=self.user, kind="msg", key=f"{key.chat}.{key.message}.{key.rev}")
             await self._wake_by(item)
@@ -121,6 +164,7 @@ class UserBot:
 
     async def link_changed(self, health: LinkHealth) -> None:
         self.link = health
+        self._learn_clock(health.clock_offset)
         log.info("link_changed", state=health.state.value, reason=health.reason)
         await self._tell("bot", {"link": health.state.value})
 
@@ -128,13 +172,17 @@ class UserBot:
         """Tell the user; a group that moved is copied from under its new id."""
         log.warning("chat_noticed", chat=notice.chat, kind=notice.kind.value, count=notice.count)
         if notice.moved_to is not None:
-            await move_channel(self._store.channels, notice.chat, notice.moved_to)
-            self._chats |= {notice.moved_to.chat}
+            await move_channel(self._store, notice.chat, notice.moved_to)
+        await self._notify(_KINDS[notice.kind], f"chat:{notice.chat}", _facts(notice))
         await self._tell("chat", {"chat": notice.chat, "notice": notice.kind.value})
 
     async def _load(self) -> None:
+        if self._services.recover is not None:
+            await self._services.recover(self.user, self._desk.epoch)
         status = await self._store.bot.status()
         self._desk.halted = status.halted
+        self._desk.halt_seen_at = self._services.clock.monotonic()
+        await self._read_standing()
         desks: dict[AccountId, AccountDesk] = {}
         token = await self._services.credentials.get(self.user, "metaapi_token")
         for account in await self._store.accounts.list():
@@ -143,7 +191,13 @@ class UserBot:
         self._desk.accounts = desks
         self._followers = {
             account_id: AccountFollower(
-                self._desk, desk, self._services.look_interval, self._tell, self.wake
+                self._desk,
+                desk,
+                self._services.look_interval,
+                self._tell,
+                self._notify,
+                self.wake,
+                self._trade_notices,
             )
             for account_id, desk in desks.items()
         }
@@ -158,7 +212,10 @@ class UserBot:
             except SignInRequiredError as error:
                 self._sign_in_reason = error.reason
             else:
-                return
+                # Ended from outside: the user has disconnected Telegram, or is about to.
+                self._sign_in_reason = SIGNED_OUT
+                session = await credentials.get(self.user, SESSION_FIELD)
+                continue
             used, session = session, await credentials.get(self.user, SESSION_FIELD)
             if session is not None and session.reveal() == used.reveal():
                 # Telegram knows it no more, so it is of use to nobody, except a thief.
@@ -169,9 +226,7 @@ class UserBot:
     async def _read(self, session: Secret, running: asyncio.Event) -> None:
         source = self._services.make_chat_source(self.user, session)
         try:
-            watched = await self._watched()
-            await source.watch(watched)
-            self._chats = frozenset(chat.chat for chat in watched)
+            await self._watch(source, await self._store.channels.list())
             self._source = source
             running.set()
             await source.run(self)
@@ -179,38 +234,10 @@ class UserBot:
             self._source = None
             await self._close(source)
 
-    async def _watched(self) -> list[WatchedChat]:
-        tracked = await self._tracked()
-        return [
-            WatchedChat(
-                chat=channel.chat,
-                kind=channel.kind,
-                access_hash=channel.access_hash,
-                title=channel.title,
-                checkpoint=channel.checkpoint,
-                seen_max=channel.seen_max,
-                pts_seen=channel.pts_seen,
-                tracked=tracked.get(channel.chat, ()),
-            )
-            for channel in await self._store.channels.list()
-            if channel.mode is not CopyMode.OFF
-        ]
-
-    async def _tracked(self) -> dict[ChannelId, tuple[MessageId, ...]]:
-        """Return the messages whose edits and deletions still matter, newest first.
-
-        Also those without a signal: what came late before a crash may be outdated by now.
-        """
-        found: dict[ChannelId, dict[MessageId, None]] = {}
-        for record in await self._store.journal.recent_signals(limit=TRACKED):
-            found.setdefault(record.chat, {})[record.message] = None
-        oldest = self._services.clock.now() - TRACKED_FOR
-        for stored in await self._store.inbox.recent(limit=TRACKED_MESSAGES):
-            ids = found.setdefault(stored.message.channel, {})
-            is_recent = stored.message.posted_at >= oldest and stored.deleted_at is None
-            if is_recent and len(ids) < TRACKED:
-                ids[stored.message.message] = None
-        return {chat: tuple(ids) for chat, ids in found.items()}
+    async def _watch(self, source: ChatSource, channels: Sequence[Channel]) -> None:
+        now = self._services.clock.now()
+        await source.watch(await watched_chats(self._store, channels, now))
+        self._chosen = chosen(channels)
 
     async def _decide(self) -> None:
         while True:
@@ -220,16 +247,26 @@ class UserBot:
             if not all(desk.reconciled for desk in self._desk.accounts.values()):
                 continue
             # What waits holds back its chat: a close must not overtake the entry it closes.
-            waiting: set[ChannelId] = set()
-            for stored in await self._store.inbox.unread():
-                if self._stopping:
-                    return
-                chat = stored.message.channel
-                if chat not in waiting and not await self._decide_one(stored):
-                    waiting.add(chat)
+            async with self._store_watch:
+                await self._decide_all()
+            if self._stopping:
+                return
+
+    async def _decide_all(self) -> None:
+        waiting: dict[ChannelId, MessageId] = {}
+        for stored in await self._store.inbox.unread():
+            if self._stopping:
+                return
+            message = stored.message
+            first = waiting.get(message.channel)
+            if first is not None and not _is_about_earlier(message, first):
+                continue
+            if not await self._decide_one(stored):
+                waiting[message.channel] = min(first or message.message, message.message)
+        self._has_waiting = bool(waiting)
 
     async def _decide_one(self, stored: StoredMessage) -> bool:
-        """Decide on a message; False if it must wait."""
+        """Decide on a message; False if it must wait and its chat with it."""
         key = stored.key
         try:
             handled = await self._handle.run(stored)
@@ -242,8 +279,18 @@ class UserBot:
             return True
         for intent in handled.intents:
             self._followers[intent.account].dispatcher.add([intent])
+        for ask in handled.asked:
+            facts = {"text": f"{ask.text}, at risk {', '.join(one.risk for one in ask.plans)}"}
+            await self._notify(NoticeKind.TRADE_HELD, f"message:{key.chat}.{key.message}", facts)
         if handled.must_wait:
-            return False
+            return not handled.holds_chat
+        if await self._handle.keep_look(handled):
+            facts = {"message": key.message}
+            await self._notify(NoticeKind.FORMAT_DRIFT, f"chat:{key.chat}", facts)
+        if handled.reason == Doubt.SIDE_FLIPPED.value:
+            about = f"message:{key.chat}.{key.message}"
+            await self._notify(NoticeKind.FOLLOW_UP_NOT_APPLIED, about, TURNED)
+        self._trade_notices.message(key)
         await self._tell("signal", {"chat": key.chat, "message": key.message, "rev": key.rev})
         return True
 
@@ -253,25 +300,78 @@ class UserBot:
             self._wake.set()
             await self._services.clock.sleep(SWEEP)
 
+    def _see_clock(self) -> None:
+        """Learn how far Telegram's clock is from ours; what was known last counts on."""
+        if self._source is not None:
+            self._learn_clock(self._source.health().clock_offset)
+
+    def _learn_clock(self, offset: timedelta | None) -> None:
+        if offset is None:
+            return
+        known = self._desk.clock_offset
+        self._desk.clock_offset = offset
+        if known is None:
+            self.wake()  # Entries waited for it.
+        was_off = known is not None and abs(known) > CLOCK_ALERT
+        if abs(offset) > CLOCK_ALERT and not was_off:
+            log.error("clock_is_off", seconds=round(offset.total_seconds(), 1))
+            self._services.metrics.count("signalfleet_clock_alerts_total")
+
     async def _watch_status(self) -> None:
         """Re-read the user's Stop: a lost event must not keep entries going."""
         while True:
-            await self.refresh()
+            self._see_clock()
+            if self._has_waiting:
+                self.wake()
+            # The last check stops entries while it is not known whether Stop was pressed.
+            async with self._store_watch:
+                await self.refresh()
+                if self._store_watch.is_back():
+                    self.wake()
             await self._services.clock.sleep(STATUS_CHECK)
 
     async def refresh(self) -> None:
-        """Read the user's Stop and the watched channels again."""
+        """Read the user's Stop, accounts and watched channels again."""
+        asked = self._services.clock.monotonic()
         status = await self._store.bot.status()
+        self._desk.halt_seen_at = asked
+        self._compare(await self._store.accounts.list())
+        await self._read_standing()
         if status.halted != self._desk.halted:
             self._desk.halted = status.halted
             log.info("copying_stopped" if status.halted else "copying_resumed")
             await self._tell("bot", {"halted": status.halted})
         if self._source is not None:
             channels = await self._store.channels.list()
-            chats = frozenset(one.chat for one in channels if one.mode is not CopyMode.OFF)
-            if chats != self._chats:
-                self._chats = chats
-                await self._source.watch(await self._watched())
+            if chosen(channels) != self._chosen:
+                await self._watch(self._source, channels)
+
+    async def _read_standing(self) -> None:
+        """Read the states of copying, and what the user's plan allows."""
+        profile = await self._services.store.fleet.get_user(self.user)
+        if profile is not None:
+            self._desk.quota = self._services.limits_of(profile.tier)
+            self._desk.zone = zone_named(profile.timezone)
+        states = await load_states(self._store.settings)
+        if states == self._desk.states:
+            return
+        self._desk.states = states
+        log.info("copy_states_changed", count=len(states.by_scope))
+        for follower in self._followers.values():
+            follower.states_changed()
+        await self._tell("bot", {"states": True})
+
+    def _compare(self, accounts: Sequence[Account]) -> None:
+        known = {key: desk.account for key, desk in self._desk.accounts.items()}
+        if {one.account_id: one for one in accounts} != known:
+            self._accounts_changed.set()
+
+    async def _until_accounts_change(self) -> None:
+        """End the bot when its list of accounts is out of date, after what was sent settled."""
+        await self._accounts_changed.wait()
+        log.info("accounts_changed")
+        await self.drain()
+        raise AccountsChangedError
 
     async def _wake_by(self, item: WorkItem) -> None:
         if self._services.wake_by_bus:
@@ -282,6 +382,12 @@ class UserBot:
             else:
                 return
         self.wake()
+
+    async def _notify(self, kind: NoticeKind, about: str, facts: Mapping[str, object]) -> None:
+        now = self._services.clock.now()
+        notice = Notice(kind=kind, at=now, about=about, facts=facts)
+        if await notify(self._store, self._services.bus, notice):
+            self._services.notified(self.user)
 
     async def _tell(self, kind: str, payload: dict[str, object]) -> None:
         await self._services.bus.publish_event(
@@ -295,3 +401,20 @@ class UserBot:
                 await source.aclose()
         except TimeoutError:  # Letting it out would replace a cancellation under way.
             log.warning("source_close_timed_out", user_id=self.user)
+
+
+def _facts(notice: ChatNotice) -> dict[str, object]:
+    facts: dict[str, object] = {"chat": notice.chat}
+    if notice.first is not None:
+        facts["first"] = notice.first
+    if notice.count:
+        facts["count"] = notice.count
+    return facts
+
+
+def _is_about_earlier(message: ChannelMessage, waiting: MessageId) -> bool:
+    """Tell whether a message answers one from before the first that waits.
+
+    What closes or protects an older trade does not wait for an entry that must.
+    """
+    return message.reply_to is not None and message.reply_to < waiting

@@ -21,12 +21,12 @@ CHECK_LIMIT_S = 100.0
 CHECK_SPEED = 1.5
 
 
-async def run_demo(root: Path, *, port: int, drill: bool) -> int:
+async def run_demo(root: Path, *, port: int, drill: bool, store_url: str = "") -> int:
     """Start or find the city, then serve until Ctrl+C. The last line printed is the address."""
     make_directories(root)
     log_path = root / "signalfleet.log"
     typer.echo("SignalFleet demo: simulated Telegram, simulated MetaApi, play money. Nothing real.")
-    options = DemoOptions(root=root, port=port, drill=drill)
+    options = DemoOptions(root=root, port=port, drill=drill, store_url=store_url)
     with log_path.open("a", encoding="utf-8") as log_file, stop_on_signals() as stop:
         set_up_logs(as_json=True, stream=log_file)
         city = await cities.find_or_start(root / "city", repeat=True, speed=1.0, seed=SEED)
@@ -43,7 +43,7 @@ async def run_demo(root: Path, *, port: int, drill: bool) -> int:
     return 0
 
 
-async def run_check(*, limit_s: float = CHECK_LIMIT_S) -> int:
+async def run_check(store_url: str = "", *, limit_s: float = CHECK_LIMIT_S) -> int:
     """Run the demo without a browser until the broker confirms it; 0 if it does in time."""
     root = Path(tempfile.mkdtemp(prefix="signalfleet-check-"))
     log_path = root / "signalfleet.log"
@@ -51,7 +51,7 @@ async def run_check(*, limit_s: float = CHECK_LIMIT_S) -> int:
     try:
         with log_path.open("w", encoding="utf-8") as log_file:
             set_up_logs(as_json=True, stream=log_file)
-            is_ok = await _check(root, limit_s)
+            is_ok = await _check(root, limit_s, store_url)
     finally:
         if is_ok:
             shutil.rmtree(root, ignore_errors=True)
@@ -60,11 +60,11 @@ async def run_check(*, limit_s: float = CHECK_LIMIT_S) -> int:
     return 0 if is_ok else 1
 
 
-async def _check(root: Path, limit_s: float) -> bool:
+async def _check(root: Path, limit_s: float, store_url: str) -> bool:
     city = await cities.start(root / "city", repeat=False, speed=CHECK_SPEED, seed=SEED)
     stop = asyncio.Event()
     is_ok = False
-    options = DemoOptions(root=root, port=0)
+    options = DemoOptions(root=root, port=0, store_url=store_url)
     async with open_platform(demo_settings(options, city)) as platform:
         user = await demo_user(platform, city)
         async with asyncio.TaskGroup() as tasks:

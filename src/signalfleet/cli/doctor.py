@@ -15,12 +15,13 @@ import typer
 from signalfleet.adapters.nats.bus import NatsBus
 from signalfleet.adapters.nats.server import EmbeddedNats
 from signalfleet.adapters.sql import SqlStore, migrate
+from signalfleet.bootstrap.brokers import metaapi_urls
 from signalfleet.bootstrap.clock import SystemClock
+from signalfleet.bootstrap.keys import check_keys
 from signalfleet.bootstrap.language import load_parser
-from signalfleet.bootstrap.platform import encryption_key
 from signalfleet.bootstrap.settings import ConfigurationError, Settings, load_settings
 from signalfleet.bootstrap.telegram import telegram_settings
-from signalfleet.bootstrap.worker import metaapi_urls
+from signalfleet.cli.doctor_services import firebase_check, redis_check
 from signalfleet.ports.errors import PortError
 
 FREE_MIB: Final = 500
@@ -43,6 +44,8 @@ async def examine() -> int:
         "disk": lambda: _disk(settings),
         "words and symbols": _language,
         "database": _database,
+        "store in Firebase": lambda: firebase_check(settings),
+        "shared limits and cache": lambda: redis_check(settings),
         "message queue": lambda: _queue(settings),
         "credential key": lambda: _key(settings),
         "Telegram settings": lambda: _telegram(settings),
@@ -115,8 +118,7 @@ async def _queue(settings: Settings) -> str:
 
 
 async def _key(settings: Settings) -> str:
-    encryption_key(settings)
-    return "set"
+    return check_keys(settings)
 
 
 async def _telegram(settings: Settings) -> str:

@@ -2,17 +2,23 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
-from pydantic import ValidationError
 
-from signalfleet.bootstrap.settings import ConfigurationError, Settings, load_settings, problems
+from signalfleet.cli.account import account
+from signalfleet.cli.asks import asks
+from signalfleet.cli.copying import copying
+from signalfleet.cli.keys import keys
+from signalfleet.cli.mt5 import mt5
 from signalfleet.cli.printing import use_unicode
+from signalfleet.cli.profile import profile
+from signalfleet.cli.rules import rules
+from signalfleet.cli.running import fail, finish, quiet_settings, settings_of_environment
 from signalfleet.cli.sim import sim
+from signalfleet.cli.store import migrate, store
 from signalfleet.observability.logs import set_up_logs
 from signalfleet.ports.errors import PortError
 
@@ -22,17 +28,25 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-keys: Final = typer.Typer(help="Keys that protect stored credentials.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+app.add_typer(account, name="data")
+app.add_typer(store, name="store")
+app.command()(migrate)
+app.add_typer(mt5, name="mt5")
 channels: Final = typer.Typer(help="Choose which of your chats are read.", no_args_is_help=True)
 app.add_typer(channels, name="channels")
 app.add_typer(sim, name="sim")
+app.add_typer(profile, name="profile")
+app.add_typer(rules, name="rules")
+app.add_typer(copying, name="copying")
+app.add_typer(asks, name="asks")
 User = Annotated[str | None, typer.Option(help="Whose; needed where there are several users.")]
 
 
 class Mode(StrEnum):
     ON = "on"
     PAPER = "paper"
+    APPROVE = "approve"
     OFF = "off"
 
 
@@ -50,7 +64,7 @@ def run(
     """Run SignalFleet with the settings of the environment and of `.env`."""
     from signalfleet.bootstrap import process, supervisor
 
-    settings = _settings()
+    settings = settings_of_environment()
     set_up_logs(as_json=settings.log_format == "json", level=settings.log_level)
     starts = {
         RoleName.ALL_IN_ONE: process.run_all_in_one,
@@ -58,7 +72,7 @@ def run(
         RoleName.WORKER: process.run_worker,
         RoleName.WEB: process.run_web,
     }
-    _run(starts[role](settings))
+    finish(starts[role](settings))
 
 
 @app.command()
@@ -74,14 +88,17 @@ def demo(
     drill: Annotated[
         bool, typer.Option("--drill", help="Short settle windows, for failure drills.")
     ] = False,
+    store_url: Annotated[
+        str, typer.Option("--store", help="An empty, migrated database instead of a file.")
+    ] = "",
 ) -> None:
     """Run the whole product offline against a simulated Telegram and MetaApi."""
     from signalfleet.cli import demo as demo_command
 
     if check:
-        _run(demo_command.run_check())
+        finish(demo_command.run_check(store_url))
     else:
-        _run(demo_command.run_demo(root, port=port, drill=drill))
+        finish(demo_command.run_demo(root, port=port, drill=drill, store_url=store_url))
 
 
 @app.command()
@@ -94,6 +111,9 @@ def parse(
         bool, typer.Option("--jsonl", help='Lines {"id","text","context"} in, labels out.')
     ] = False,
     reply_to: Annotated[str | None, typer.Option(help="The text that it replies to.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Read it as a channel with this profile, a JSON file.")
+    ] = None,
 ) -> None:
     """Show how a message is understood, and which words say so."""
     from signalfleet.cli import parse as parse_command
@@ -101,7 +121,10 @@ def parse(
     use_unicode()
     if jsonl:
         raise typer.Exit(parse_command.parse_lines(sys.stdin, sys.stdout))
-    parse_command.show(text if text is not None else sys.stdin.read(), reply_to)
+    try:
+        parse_command.show(text if text is not None else sys.stdin.read(), reply_to, profile)
+    except PortError as error:
+        fail(str(error))
 
 
 @app.command()
@@ -110,42 +133,35 @@ def replay(
     *,
     limit: Annotated[int, typer.Option(min=1, help="Show at most this many readings.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    profile: Annotated[
+        Path | None, typer.Option(help="Read it with this channel profile, a JSON file.")
+    ] = None,
 ) -> None:
     """Read an exported channel and show what would have been done with each message."""
     from signalfleet.cli import replay as replay_command
 
     use_unicode()
     try:
-        replay_command.replay(file, limit=limit, as_json=as_json)
+        replay_command.replay(file, limit=limit, as_json=as_json, profile=profile)
     except PortError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    *,
+    store: Annotated[
+        bool, typer.Option("--store", help="Run the store's tests on the Firebase project.")
+    ] = False,
+) -> None:
     """Check this machine and its settings, and say what to mend."""
     from signalfleet.cli import doctor as doctor_command
+    from signalfleet.cli import store_proof
+
+    if store:
+        finish(store_proof.prove(settings_of_environment()))
 
     raise typer.Exit(asyncio.run(doctor_command.examine()))
-
-
-@keys.command("new")
-def new_key() -> None:
-    """Print a new value for ENCRYPTION_KEY. Keep it apart from the database."""
-    from cryptography.fernet import Fernet
-
-    typer.echo(Fernet.generate_key().decode())
-
-
-@keys.command("intake")
-def new_intake() -> None:
-    """Print a new pair: workers get both lines, web processes the public one alone."""
-    from signalfleet.adapters.secrets import new_intake_keys
-
-    private, public = new_intake_keys()
-    typer.echo("INTAKE_PRIVATE_KEY=", nl=False)
-    typer.echo(private.reveal())
-    typer.echo(f"INTAKE_PUBLIC_KEY={public}")
 
 
 @app.command()
@@ -161,8 +177,8 @@ def login(
     """Sign in to your own Telegram; the QR code is drawn in the terminal."""
     from signalfleet.cli import telegram as command
 
-    settings = _quiet_settings()
-    _run(command.login(settings, phone=phone, agreed=agree, dialog=command.Dialog()))
+    settings = quiet_settings()
+    finish(command.login(settings, phone=phone, agreed=agree, dialog=command.Dialog()))
 
 
 @app.command()
@@ -170,7 +186,7 @@ def logout(user: User = None) -> None:
     """Stop the bot, end the session at Telegram, and delete it."""
     from signalfleet.cli import telegram as command
 
-    _run(command.logout(_quiet_settings(), user=user, dialog=command.Dialog()))
+    finish(command.logout(quiet_settings(), user=user, dialog=command.Dialog()))
 
 
 @channels.command("list")
@@ -178,65 +194,85 @@ def list_channels(search: str = "", user: User = None) -> None:
     """List your chats; what is read stands first."""
     from signalfleet.cli import telegram as command
 
-    settings = _quiet_settings()
-    _run(command.list_channels(settings, user=user, search=search, dialog=command.Dialog()))
+    settings = quiet_settings()
+    finish(command.list_channels(settings, user=user, search=search, dialog=command.Dialog()))
 
 
 @channels.command("choose")
 def choose_channels(
     chats: Annotated[list[int], typer.Argument(help="Numbers of chats, as listed; after `--`.")],
     mode: Annotated[
-        Mode, typer.Option(help="on copies, paper only reads, off stops reading.")
+        Mode, typer.Option(help="on copies, approve asks first, paper only reads, off stops reading.")
     ] = Mode.PAPER,
     user: User = None,
 ) -> None:
     """Read chats, copy them, or stop reading them: `channels choose --mode on -- -1001234`."""
     from signalfleet.cli import telegram as command
 
-    settings, dialog = _quiet_settings(), command.Dialog()
-    _run(command.choose_channels(settings, user=user, chats=chats, mode=mode.value, dialog=dialog))
+    settings, dialog = quiet_settings(), command.Dialog()
+    finish(
+        command.choose_channels(settings, user=user, chats=chats, mode=mode.value, dialog=dialog)
+    )
+
+
+@app.command()
+def audit(
+    user: Annotated[
+        str | None, typer.Option(help="Whose entries; without it all are checked.")
+    ] = None,
+    last: Annotated[int, typer.Option(min=1, help="How many of them.")] = 50,
+) -> None:
+    """Show who changed what for a user, or check that nobody altered the records of any."""
+    from signalfleet.cli import audit as command
+
+    finish(command.audit(quiet_settings(), user=user, last=last))
+
+
+@app.command()
+def backup(
+    out: Annotated[
+        Path | None, typer.Option(help="Write it here, not to DATA_DIR/backups.")
+    ] = None,
+) -> None:
+    """Copy the SQLite database while it is in use; encrypted if BACKUP_KEY_FILE is set."""
+    from signalfleet.cli import backup as command
+
+    finish(command.make_backup(quiet_settings(), out))
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup; encrypted or not.")],
+) -> None:
+    """Put a backup in the place of the database. It does nothing until it is armed."""
+    from signalfleet.cli import backup as command
+
+    finish(command.put_back(quiet_settings(), file))
+
+
+@app.command()
+def arm(
+    *,
+    has_stopped: Annotated[
+        bool, typer.Option("--i-have-stopped-the-old-one", help="The old one never runs again.")
+    ] = False,
+    installation: Annotated[
+        str | None, typer.Option(help="The installation's id, in place of typing it.")
+    ] = None,
+) -> None:
+    """Let a restored copy connect and trade."""
+    from signalfleet.cli import backup as command
+
+    finish(command.arm(quiet_settings(), has_stopped=has_stopped, typed=installation))
+
+
+@app.command()
+def disarm() -> None:
+    """Mark this data as a copy, after other tools restored it: it does not connect or trade."""
+    from signalfleet.cli import backup as command
+
+    finish(command.disarm(quiet_settings()))
 
 
 def main() -> None:
     app()
-
-
-def _quiet_settings() -> Settings:
-    """Read the settings of a command that talks with a person, not with a log."""
-    settings = _settings()
-    set_up_logs(as_json=False, level="ERROR")
-    return settings
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except ConfigurationError as error:
-        _fail(str(error))
-
-
-def _run(work: Coroutine[object, object, int | None]) -> None:
-    """Run a command to its end; a known trouble is one sentence, not a traceback."""
-    try:
-        status = asyncio.run(work)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    except (ConfigurationError, PortError, ValidationError, BaseExceptionGroup) as error:
-        known = _first(error)
-        if isinstance(known, ValidationError):
-            known = problems(known)
-        if not isinstance(known, ConfigurationError | PortError):
-            raise
-        _fail(str(known))
-    raise typer.Exit(status or 0)
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(2)

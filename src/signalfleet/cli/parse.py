@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.text import Text
 
 from signalfleet.bootstrap.language import load_parser
 from signalfleet.cli.printing import printable
+from signalfleet.cli.profile_file import load_profile
 from signalfleet.domain.ids import ChannelId, MessageId
 from signalfleet.domain.signals.describe import describe
 from signalfleet.domain.signals.labels import parse_line
@@ -19,9 +21,11 @@ from signalfleet.domain.signals.model import (
     FollowUp,
     NotASignal,
     Parsed,
+    ParseResult,
     Reading,
     Signal,
 )
+from signalfleet.domain.signals.profiles import NO_PROFILE
 
 COLOURS: Final = {
     "symbol": "bold cyan",
@@ -40,11 +44,16 @@ class _LineError(Exception):
     """A line that cannot be read; the text says what is wrong with it."""
 
 
-def show(text: str, reply_to: str | None) -> None:
+def show(text: str, reply_to: str | None, profile: Path | None = None) -> None:
     """Print the message with what was understood in colour, and the readings in words."""
-    console = Console()
+    known = NO_PROFILE if profile is None else load_profile(profile).profile
     replied = _message(reply_to, 1) if reply_to is not None else None
-    result = load_parser().parse(_message(text, 2), Context(replied=replied))
+    result = load_parser().parse(_message(text, 2), Context(replied=replied), known)
+    show_result(text, result)
+
+
+def show_result(text: str, result: ParseResult) -> None:
+    console = Console()
     match result:
         case Parsed(readings=readings):
             console.print(_marked(text, readings), soft_wrap=True)

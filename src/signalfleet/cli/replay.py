@@ -15,20 +15,23 @@ from signalfleet.app.replay_channel import ReplayLine
 from signalfleet.app.replay_channel import replay as replay_channel
 from signalfleet.bootstrap.language import load_parser
 from signalfleet.cli.printing import printable
+from signalfleet.cli.profile_file import load_profile
+from signalfleet.domain.signals.profiles import NO_PROFILE
 from signalfleet.ports.errors import RefusedError
 
 EXCERPT: Final = 60
 COLOURS: Final = {"copied": "green", "followed": "cyan", "skipped": "yellow", "held": "magenta"}
 
 
-def replay(file: Path, *, limit: int, as_json: bool) -> None:
+def replay(file: Path, *, limit: int, as_json: bool, profile: Path | None = None) -> None:
     """Read the export and print what would have been done."""
     path = file / "result.json" if file.is_dir() else file
     try:
         export = read_export(path.read_bytes())
     except OSError as error:
         raise RefusedError(f"{path} cannot be read: {error.strerror}") from error
-    lines = replay_channel(export.messages, load_parser())
+    known = NO_PROFILE if profile is None else load_profile(profile).profile
+    lines = replay_channel(export.messages, load_parser(), known)
     if as_json:
         for line in islice(lines, limit):
             print(json.dumps(_as_json(line), ensure_ascii=False))

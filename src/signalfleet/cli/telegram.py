@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import typer
 
+from signalfleet.app.audit import note
 from signalfleet.app.sign_in import Consent, Settled, WhoSignsIn
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.bootstrap.terminal import Terminal, open_terminal
@@ -73,6 +74,9 @@ async def login(settings: Settings, *, phone: str | None, agreed: bool, dialog: 
         finally:
             await attempt.aclose()
         settled = await _settle(terminal, signed_in)
+        mine = terminal.store.user(settled.profile.user_id)
+        if settled.is_kept:
+            await note(mine, terminal.clock, "terminal", "telegram_connected")
     profile = settled.profile
     dialog.say(f"Signed in as {printable(profile.display_name)}, user {profile.user_id}.")
     if not settled.is_kept:
@@ -82,14 +86,14 @@ async def login(settings: Settings, *, phone: str | None, agreed: bool, dialog: 
 
 
 async def logout(settings: Settings, *, user: str | None, dialog: Dialog) -> int:
-    """Stop the bot, end the session at Telegram, then delete it."""
+    """End the session at Telegram, then delete it; open trades stay managed."""
     async with open_terminal(settings) as terminal:
         whose = await terminal.user(user)
         if terminal.bus is not None:
             await terminal.about(whose, "sign_out")
         else:
-            await terminal.store.user(whose).bot.set_wish(on=False, by="terminal")
             await terminal.sign_in.sign_out(whose)
+        await note(terminal.store.user(whose), terminal.clock, "terminal", "telegram_disconnected")
     dialog.say("Signed out of Telegram. Open trades keep their stop and target at the broker.")
     return 0
 
@@ -120,6 +124,9 @@ async def choose_channels(
         told = await terminal.about(whose, "choose", **question)
         if mode != "off":
             await terminal.store.user(whose).bot.set_wish(on=True, by="terminal")
+        await note(
+            terminal.store.user(whose), terminal.clock, "terminal", "channels_chosen", mode=mode
+        )
     dialog.say(f"{told['changed']} changed; {told['chosen']} are read.")
     return 0
 

@@ -49,6 +49,11 @@ class Broker(PriceSource, Protocol):
         """Return how far apart routine looks should be at least now; zero if nothing is short."""
         ...
 
+    @property
+    def moves_stops(self) -> bool:
+        """Tell whether the broker's side can move a stop by itself (TrailingStop)."""
+        ...
+
     async def submit(self, order: BrokerOrder, gate: Gate) -> Outcome:
         """Send one order once. Never repeated by anything, here or around it.
 

@@ -24,7 +24,8 @@ class WatchedChat:
     """A chat to read. `kind`: channel, supergroup, group or bot.
 
     `checkpoint`: nothing at or below it is missing; 0 means never read, so nothing is replayed.
-    `tracked`: ids of messages with live trades, compared again after a gap.
+    `tracked`: ids of messages with live trades, compared again after a gap. `topics`: those of a
+    forum that are read; without any all are.
     """
 
     chat: ChannelId
@@ -35,6 +36,7 @@ class WatchedChat:
     seen_max: int = 0
     pts_seen: int | None = None
     tracked: tuple[MessageId, ...] = ()
+    topics: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,7 @@ class ChatSource(Protocol):
     def health(self) -> LinkHealth: ...
 
     def allow_connecting(self, *, allowed: bool) -> None:
-        """Park every new connection while not allowed: the lease is lost, or we are disarmed.
+        """Park every new connection while not allowed: the hold on the user's slot is in doubt.
 
         An open connection stays until `aclose`.
         """
@@ -189,6 +191,13 @@ class ChatListing:
     join: str = "joined"
     last_post: str = ""
     last_post_at: datetime | None = None
+    is_forum: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatTopic:
+    topic: int
+    title: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +218,17 @@ class ChatDirectory(Protocol):
 
     async def find(self, link: str) -> ChatListing:
         """Find a chat by @name, t.me/name or an invitation; RefusedError in words for the user."""
+        ...
+
+    async def join(self, link: str) -> ChatListing:
+        """Join it and return it; called for a click of the account's owner and nothing else.
+
+        RefusedError in words for the user, also where somebody has to let the user in first.
+        """
+        ...
+
+    async def topics(self, chat: ChatListing) -> Sequence[ChatTopic]:
+        """Return the topics of a forum, the newest first; none of any other chat."""
         ...
 
     async def latest(self, chat: ChatListing, limit: int = 3) -> Sequence[ChatPost]:

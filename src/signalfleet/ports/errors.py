@@ -37,6 +37,10 @@ class StoreUnavailableError(PortError):
     """The store cannot be reached or written. Nothing may be sent that was not stored."""
 
 
+class StoreInDoubtError(StoreUnavailableError):
+    """The store did not say whether it was written: read it again before acting on it."""
+
+
 class FencedError(PortError):
     """Somebody newer owns this user's slot; nothing was written. Stop working for the user."""
 

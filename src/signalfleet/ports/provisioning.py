@@ -1,6 +1,6 @@
 """Accounts as the service that hosts them keeps them: added, deployed, watched, removed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -135,5 +135,12 @@ class AccountProvisioning(Protocol):
     async def remove(self, account_id: str) -> None: ...
 
     async def regions(self) -> tuple[str, ...]: ...
+
+    async def narrow(self, account_ids: Sequence[str]) -> Secret | None:
+        """Return a token that reaches these accounts only and lives as long as the present one.
+
+        None if the service makes no such token.
+        """
+        ...
 
     async def open_demo_account(self, wish: NewDemoAccount, transaction_id: str) -> DemoLogin: ...

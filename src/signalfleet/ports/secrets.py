@@ -2,10 +2,10 @@
 
 import hmac
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, SupportsIndex
 
 from signalfleet.domain.ids import UserId
-from signalfleet.ports.store import WrappedKey
+from signalfleet.ports.sealed import WrappedKey
 
 
 class Secret:
@@ -38,6 +38,14 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not copied or pickled")
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a secret is not copied or pickled")
+
+    def __setattr__(self, name: str, value: str) -> None:
+        if hasattr(self, "_value"):
+            raise AttributeError("a secret does not change")
+        super().__setattr__(name, value)
 
 
 class CredentialStore(Protocol):
@@ -79,6 +87,7 @@ class KeyService(Protocol):
     """Keeps the keys that wrap data keys: in the environment, a vault or a cloud service.
 
     A wrapped key is bound to its user: RefusedError for another user's, or a damaged one.
+    TemporaryError while the service is away; nothing can be opened or made then.
     """
 
     async def generate(self, user: UserId, key_version: int) -> WrappedKey:
@@ -91,6 +100,6 @@ class KeyService(Protocol):
         """Wrap the same data key by the newest wrapping key."""
         ...
 
-    def versions(self) -> tuple[str, ...]:
+    async def versions(self) -> tuple[str, ...]:
         """Return the ids of the wrapping keys, the one in use first."""
         ...

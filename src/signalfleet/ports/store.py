@@ -1,7 +1,8 @@
 """The system of record. A user's data is reached through `store.user(user_id)` and nowhere else.
 
 Writes of a user's trading carry the epoch under which the worker owns the user's slot, and raise
-FencedError if somebody newer owns it. StoreUnavailableError means that nothing was written.
+FencedError if somebody newer owns it. StoreUnavailableError means that nothing was written, unless
+it is a StoreInDoubtError.
 Lists are bounded. Another user's row is absent, never forbidden.
 Other writes raise RefusedError for a user who was never added; DomainError for values that are not
 of their column, such as settings or facts that JSON cannot hold.
@@ -37,6 +38,10 @@ from signalfleet.domain.trading.records import (
 )
 from signalfleet.domain.trading.reports import AccountFacts, Position, WorkingOrder
 from signalfleet.ports.chat_source import ChatBatch, Origin
+from signalfleet.ports.departures import Arming, Departures
+from signalfleet.ports.notices import Notices
+from signalfleet.ports.sealed import Credentials
+from signalfleet.ports.tenant_records import AuditTrail, Idempotency, Quota, Retention
 
 
 class MessageState(StrEnum):
@@ -236,38 +241,8 @@ class SettingsDocs(Protocol):
 
     async def put(self, scope: str, doc: Mapping[str, object], version: int) -> int: ...
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedSecret:
-    field: str
-    key_version: int
-    algorithm: str
-    nonce: str
-    ciphertext: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrappedKey:
-    key_version: int
-    kek_id: str
-    wrapped: str
-
-
-class Credentials(Protocol):
-    """Sealed rows and wrapped keys only; opening them is the credential store's work."""
-
-    async def get(self, field: str) -> SealedSecret | None: ...
-
-    async def put(self, sealed: SealedSecret) -> None: ...
-
-    async def delete(self, field: str) -> None: ...
-
-    async def key(self, key_version: int | None = None) -> WrappedKey | None:
-        """Return that version's key, or the newest."""
-        ...
-
-    async def add_key(self, key: WrappedKey) -> WrappedKey:
-        """Store a key unless its version exists; return the stored one."""
+    async def list(self) -> Mapping[str, Mapping[str, object]]:
+        """Return all documents by their scopes."""
         ...
 
 
@@ -321,6 +296,16 @@ class UserStore(Protocol):
     def credentials(self) -> Credentials: ...
     @property
     def bot(self) -> BotRecord: ...
+    @property
+    def notices(self) -> Notices: ...
+    @property
+    def quota(self) -> Quota: ...
+    @property
+    def idempotency(self) -> Idempotency: ...
+    @property
+    def events(self) -> AuditTrail: ...
+    @property
+    def retention(self) -> Retention: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,6 +336,12 @@ class Fleet(Protocol):
 
     async def installation(self) -> InstallationId:
         """Return this installation's id, made at the first call."""
+        ...
+
+    async def arming(self) -> Arming: ...
+
+    async def set_arming(self, arming: Arming) -> None:
+        """Say that this database is the one that trades; `generation` must be given."""
         ...
 
     async def claim_slots(self, cell: str, slots: Sequence[int], worker: str) -> int:
@@ -392,6 +383,9 @@ class Store(Protocol):
 
     @property
     def fleet(self) -> Fleet: ...
+
+    @property
+    def departures(self) -> Departures: ...
 
     async def ready(self) -> None:
         """Return if the store can be read and written; StoreUnavailableError otherwise."""

@@ -12,17 +12,26 @@ from signalfleet.web.assets import Assets
 from signalfleet.web.auth.sessions import Sessions
 from signalfleet.web.context import WebContext
 from signalfleet.web.deps import WebDeps
+from signalfleet.web.limits import Limits
 from signalfleet.web.live import endpoint as live_events
 from signalfleet.web.live.hub import HEARTBEAT, LiveHub
 from signalfleet.web.pages import (
+    account,
+    asks,
     channels,
     connect,
+    connect_mt5,
     copying,
     live,
+    notices,
+    notification_settings,
     oidc_sign_in,
+    profile,
+    settings,
     signals,
     signin,
     status,
+    topics,
 )
 from signalfleet.web.present.board import Panel
 from signalfleet.web.present.words import Words
@@ -40,7 +49,15 @@ TABLES: Final = (
     oidc_sign_in.table,
     connect.table,
     channels.table,
+    profile.table,
+    settings.table,
+    connect_mt5.table,
+    notices.table,
+    notification_settings.table,
+    account.table,
+    asks.table,
     status.table,
+    topics.table,
 )
 
 
@@ -76,7 +93,9 @@ def create_app(deps: WebDeps, *, heartbeat: timedelta = HEARTBEAT) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.context, app.state.hub, app.state.assets = context, hub, assets
-    routes = register(app, TABLES)
+    limits = Limits(deps.limits) if deps.limits is not None else None
+    app.state.limits = limits
+    routes = register(app, TABLES, limits)
     app.state.routes = routes
     require_classes(app, routes)
     add_handlers(app)

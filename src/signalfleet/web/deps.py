@@ -1,19 +1,26 @@
 """What the web role is given at start, checked once."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from signalfleet.app.edit_profile import EditProfile
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.bus import Bus
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.identity import IdentityProvider
 from signalfleet.ports.secrets import Sealer
 from signalfleet.ports.store import Store
+from signalfleet.web.limit_settings import LimitSettings
+from signalfleet.web.visitors import Network
 
 MIN_KEY_BYTES: Final = 32
 LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+async def always() -> bool:
+    return True
 
 
 class WebConfigError(ValueError):
@@ -27,7 +34,8 @@ class WebDeps:
     `session_key` signs the tokens against forged requests. `public_url` is the address that
     browsers use. `cookie_secure` False is for browsers that refuse Secure cookies on loopback.
     Without `sealer`, for what users type, nobody can connect Telegram; `cell` is whom to ask.
-    Without `identity` nobody can log in with Telegram.
+    Without `identity` nobody can log in with Telegram, without `profiles` no channel has a page.
+    Only `trusted_proxies` are believed when they say whom they speak for.
     """
 
     store: Store
@@ -42,8 +50,13 @@ class WebDeps:
     version: str
     cookie_secure: bool = True
     cell: str = "c1"
+    trusted_proxies: tuple[Network, ...] = ()
+    limits: LimitSettings | None = None
     sealer: Sealer | None = None
     identity: IdentityProvider | None = None
+    profiles: EditProfile | None = None
+
+    is_armed: Callable[[], Awaitable[bool]] = always
 
     def __post_init__(self) -> None:
         if len(self.session_key) < MIN_KEY_BYTES:
@@ -55,8 +68,13 @@ class WebDeps:
             raise WebConfigError("PUBLIC_URL must start with https:// unless it is on loopback")
         if not self.cookie_secure and not self.bound_to_loopback:
             raise WebConfigError("COOKIE_SECURE=false is for loopback only; serve over https")
+        self._check_limits()
         if self.demo_user is not None:
             self._check_demo()
+
+    def _check_limits(self) -> None:
+        if self.limits is None and self.environment == "production":
+            raise WebConfigError("rate limits are not optional with ENVIRONMENT=production")
 
     def _check_demo(self) -> None:
         if not self.bound_to_loopback:

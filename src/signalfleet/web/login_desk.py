@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from dataclasses import dataclass
 from typing import Final, Self
@@ -16,6 +15,7 @@ from signalfleet.ports.bus import Plain
 from signalfleet.ports.errors import TemporaryError
 from signalfleet.ports.secrets import IntakeBinding, Secret
 from signalfleet.web.deps import WebDeps
+from signalfleet.web.visitors import visitor_of
 
 CONSENT_VERSION: Final = "2026-11"
 """Changes with every word of what connecting Telegram means."""
@@ -23,7 +23,6 @@ ATTEMPT_S: Final = 6 * 60
 TYPED_MAX: Final = 256
 NOT_SET_UP: Final = "connecting Telegram is not set up on this server: INTAKE_PUBLIC_KEY is missing"
 _COOKIE_PARTS: Final = 2
-_V6_PREFIX: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +118,7 @@ class LoginDesk:
 
     def origin_of(self, request: Request) -> str:
         """Name where a visitor comes from for counting, without keeping the address."""
-        address = request.client.host if request.client else ""
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            known = "unknown"
-        else:
-            prefix = _V6_PREFIX if parsed.version == 6 else 32  # noqa: PLR2004 - IPv6
-            known = str(ipaddress.ip_network(f"{parsed}/{prefix}", strict=False))
+        known = visitor_of(request, self._deps.trusted_proxies)
         digest = hmac.new(self._deps.session_key, b"sf-origin-1\0" + known.encode(), hashlib.sha256)
         return digest.hexdigest()[:32]
 

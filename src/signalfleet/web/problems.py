@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from signalfleet.ports.errors import StoreUnavailableError
+from signalfleet.ports.errors import RefusedError, StoreUnavailableError, TemporaryError
 from signalfleet.web.context import context_of
 from signalfleet.web.guards import NotSignedInError
 from signalfleet.web.shield import request_id_of
@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 RETRY_AFTER_S: Final = 2
 SIGN_IN_PATH: Final = "/signin"
+CODES: Final = {429: "rate_limited"}
 WORDS: Final = {
     400: "The request could not be read.",
     403: "This is not allowed.",
@@ -34,6 +35,8 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(StoreUnavailableError, _on_store_down)
+    app.add_exception_handler(RefusedError, _on_refused)
+    app.add_exception_handler(TemporaryError, _on_trouble)
     app.add_exception_handler(Exception, _on_crash)
 
 
@@ -73,6 +76,17 @@ async def _on_store_down(request: Request, error: Exception) -> Response:
     return problem(request, 503, WORDS[503], headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
+async def _on_refused(request: Request, error: Exception) -> Response:
+    """Say what the worker or the store has said no to; their words are for people."""
+    log.info("request_refused", path=request.url.path)
+    return problem(request, 422, str(error))
+
+
+async def _on_trouble(request: Request, error: Exception) -> Response:
+    log.warning("request_in_trouble", path=request.url.path)
+    return problem(request, 503, str(error), headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
 async def _on_crash(request: Request, error: Exception) -> Response:
     log.error("request_crashed", kind=type(error).__name__)
     return problem(request, 500, WORDS[500])
@@ -92,7 +106,7 @@ def problem(request: Request, status: int, detail: str, *, headers: object = Non
         "status": status,
         "detail": detail,
         "instance": request.url.path,
-        "code": phrase.lower().replace(" ", "_").replace("-", "_"),
+        "code": CODES.get(status) or phrase.lower().replace(" ", "_").replace("-", "_"),
         "request_id": request_id,
     }
     return JSONResponse(body, status, extra, "application/problem+json")

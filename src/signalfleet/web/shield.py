@@ -27,6 +27,9 @@ FIXED: Final = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
 MAX_BODY_BYTES: Final = 64 * 1024
+MAX_HEADER_BYTES: Final = 32 * 1024
+HTTP_VERSIONS: Final = frozenset({"1.0", "1.1", "2"})
+ONCE: Final = (b"host", b"content-length", b"content-type", b"origin", b"sec-fetch-site")
 HSTS: Final = "max-age=31536000; includeSubDomains"
 OPERATOR_PATHS: Final = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
 
@@ -77,6 +80,12 @@ class Shield:
             refusal = PlainTextResponse("This server is not known by that name.\n", 421)
             await refusal(scope, receive, send)
             return
+        status = _unclear(scope)
+        if status:
+            await PlainTextResponse("The request could not be read.\n", status)(
+                scope, receive, send
+            )
+            return
         length = Headers(scope=scope).get("content-length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
             refusal = PlainTextResponse("That was too much to send at once.\n", 413)
@@ -96,6 +105,18 @@ class Shield:
         headers.setdefault("Cache-Control", "no-store")
         if self._deps.is_https:
             headers["Strict-Transport-Security"] = HSTS
+
+
+def _unclear(scope: Scope) -> int:
+    """Return the status for what a proxy may have read differently than we do, else 0."""
+    names = [name for name, _ in scope["headers"]]
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+        return 431
+    if b"transfer-encoding" in names and b"content-length" in names:
+        return 400
+    if any(names.count(name) > 1 for name in ONCE):
+        return 400
+    return 0 if scope["http_version"] in HTTP_VERSIONS else 400
 
 
 def _limited(receive: Receive) -> Receive:

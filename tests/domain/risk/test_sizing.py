@@ -4,20 +4,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from kit.builders import GOLD, a_quote, rules
 from signalfleet.domain.instruments.model import Instrument, Side
 from signalfleet.domain.money import Lots, Price
+from signalfleet.domain.risk.budget import Layer, SizingQuestion
 from signalfleet.domain.risk.refusal import Refusal
-from signalfleet.domain.risk.sizing import (
-    SizingQuestion,
-    SizingReport,
-    loss_per_lot,
-    size_copy,
-    split_lots,
-)
+from signalfleet.domain.risk.sizing import SizingReport, loss_per_lot, size_copy
 from signalfleet.domain.settings.catalogue import Rules
 
 
@@ -38,9 +31,9 @@ def ask(
         instrument=instrument,
         quote=a_quote(),
         side=side,
-        entry=Price.of(entry),
+        layers=(Layer(entry=Price.of(entry)),),
         stop=Price.of(stop),
-        legs=legs,
+        weights=(Decimal(1),) * legs,
         is_half=is_half,
     )
 
@@ -82,7 +75,8 @@ class TestWorkedExample:
         ],
     )
     def test_is_split_with_the_rest_on_the_nearest(self, targets: int, legs: list[str]) -> None:
-        assert [str(leg) for leg in sized(ask(legs=targets), self.RULES).legs] == legs
+        report = sized(ask(legs=targets), self.RULES)
+        assert [str(leg.lots) for leg in report.legs] == legs
 
     def test_keeps_the_nearest_targets_where_the_lots_do_not_suffice_and_says_so(self) -> None:
         report = sized(ask(legs=12), self.RULES)
@@ -115,8 +109,9 @@ def test_the_budget_counts_from_what_the_user_chose(base: str, asked: str) -> No
 
 def test_a_sells_stop_is_reached_by_the_ask() -> None:
     question = ask(side=Side.SELL, stop="2360")
-    assert loss_per_lot(question, rules()) == 1_010
-    assert loss_per_lot(question, rules(costs_in_risk=False)) == 1_000
+    (layer,) = question.layers
+    assert loss_per_lot(question, layer, rules()) == 1_010
+    assert loss_per_lot(question, layer, rules(costs_in_risk=False)) == 1_000
 
 
 def test_the_risk_is_capped_and_the_cap_is_told() -> None:
@@ -135,7 +130,7 @@ def test_the_volume_is_capped_by_the_users_and_the_brokers_maximum() -> None:
     assert sized(ask(), rules(max_lots="0.04")).lots == Lots.of("0.04")
     small = replace(GOLD, max_lots=Lots.of("0.03"))
     report = sized(ask(legs=2, instrument=small), rules())
-    assert report.legs == (Lots.of("0.03"), Lots.of("0.03"))
+    assert [leg.lots for leg in report.legs] == [Lots.of("0.03"), Lots.of("0.03")]
     assert report.caps == ("max_volume",)
 
 
@@ -171,119 +166,95 @@ def test_a_stop_at_the_entry_is_no_stop() -> None:
     assert refused(ask(stop="2350"), rules(costs_in_risk=False)).code == "stop_distance"
 
 
-prices = st.decimals("1", "5000", places=2)
-instruments = st.builds(
-    lambda step, least, most: replace(
-        GOLD,
-        lot_step=Decimal(step),
-        min_lots=Lots(Decimal(step) * least),
-        max_lots=Lots(Decimal(step) * (least + most)),
-    ),
-    st.sampled_from(["0.001", "0.01", "0.1", "1"]),
-    st.integers(1, 10),
-    st.integers(0, 500),
-)
-documents = st.fixed_dictionaries(
-    {
-        "size_mode": st.sampled_from(["risk_percent", "fixed_lots"]),
-        "risk_percent": st.decimals("0.01", 10, places=2).map(str),
-        "fixed_lots": st.decimals("0.001", 100, places=3).map(str),
-        "risk_base": st.sampled_from(["balance", "equity", "lower"]),
-        "max_risk_percent": st.decimals("0.01", 10, places=2).map(str),
-        "max_lots": st.decimals("0.001", 100, places=3).map(str),
-        "below_min_lot": st.sampled_from(["refuse", "use_min"]),
-        "costs_in_risk": st.booleans(),
-        "commission_per_lot": st.decimals(0, 50, places=2).map(str),
-    }
-)
+class TestModes:
+    def test_an_amount_at_risk_is_split_like_any_budget(self) -> None:
+        report = sized(ask(), rules(size_mode="risk_money", risk_money="55"))
+        assert (report.asked_money, report.lots) == (Decimal(55), Lots.of("0.05"))
+
+    def test_an_amount_in_another_currency_is_converted_and_the_rate_is_told(self) -> None:
+        question = replace(ask(), currency="USD", rates={"EUR": Decimal("1.25")})
+        report = sized(question, rules(size_mode="risk_money", risk_money="80 eur"))
+        assert report.asked_money == 100
+        assert report.lots == Lots.of("0.10")
+        assert report.rate == "1 EUR = 1.250000 USD"
+
+    def test_an_amount_whose_rate_is_not_known_trades_nothing(self) -> None:
+        question = replace(ask(), currency="USD")
+        in_force = rules(size_mode="risk_money", risk_money="80 EUR")
+        assert refused(question, in_force).code == "no_rate"
+
+    @pytest.mark.parametrize("mode", ["risk_money", "balance_ratio"])
+    def test_a_mode_without_its_number_trades_nothing(self, mode: str) -> None:
+        assert refused(ask(), rules(size_mode=mode)).code == "size_not_set"
+
+    def test_lots_grow_with_the_balance(self) -> None:
+        in_force = rules(size_mode="balance_ratio", balance_ratio="1000")
+        assert sized(ask(), in_force).lots == Lots.of("0.10")
+        assert sized(ask(balance="25900"), in_force).lots == Lots.of("0.25")
+
+    def test_a_factor_multiplies_every_mode_and_the_caps_still_hold(self) -> None:
+        assert sized(ask(), rules(size_factor="0.5")).asked_money == 50
+        capped = sized(ask(), rules(size_factor="5", max_risk_percent="2"))
+        assert capped.got_money == 200
+        assert capped.caps == ("max_risk_percent",)
+
+    def test_the_signals_own_size_is_used_only_where_the_user_lets_it(self) -> None:
+        question = replace(ask(), signal_risk=Decimal("0.5"), signal_lots=Lots.of("0.02"))
+        assert sized(question, rules()).asked_money == 100
+        assert sized(question, rules(use_signal_size="risk")).asked_money == 50
+        by_lots = sized(question, rules(use_signal_size="risk_and_lots"))
+        assert by_lots.lots == Lots.of("0.02")
+        assert by_lots.how == "0.02 lots, said by the signal"
+
+    def test_a_signal_cannot_raise_the_risk_past_the_users_cap(self) -> None:
+        question = replace(ask(), signal_risk=Decimal(30))
+        report = sized(question, rules(use_signal_size="risk"))
+        assert report.got_money <= 200
 
 
-@st.composite
-def questions(draw: st.DrawFn) -> SizingQuestion:
-    return SizingQuestion(
-        balance=draw(st.decimals(0, 1_000_000, places=2)),
-        equity=draw(st.decimals(0, 1_000_000, places=2)),
-        instrument=draw(instruments),
-        quote=a_quote(tick_value=str(draw(st.decimals("0.01", 100, places=2)))),
-        side=draw(st.sampled_from(Side)),
-        entry=Price(draw(prices)),
-        stop=Price(draw(prices)),
-        legs=draw(st.integers(1, 10)),
-        is_half=draw(st.booleans()),
+class TestWithoutStop:
+    QUESTION = replace(ask(), stop=None)
+
+    def test_a_size_that_follows_from_a_risk_is_refused(self) -> None:
+        assert refused(self.QUESTION, rules()).code == "no_stop"
+
+    def test_fixed_lots_count_with_the_assumed_loss(self) -> None:
+        in_force = rules(size_mode="fixed_lots", fixed_lots="0.03", assumed_loss_percent="4")
+        report = sized(self.QUESTION, in_force)
+        assert report.lots == Lots.of("0.03")
+        assert report.got_money == 400
+
+
+class TestWeights:
+    def test_shares_of_targets_go_by_largest_remainders(self) -> None:
+        question = replace(ask(), weights=(Decimal(50), Decimal(30), Decimal(20)))
+        report = sized(question, rules(risk_percent="0.9"))
+        assert [str(leg.lots) for leg in report.legs] == ["0.04", "0.03", "0.02"]
+
+    @pytest.mark.parametrize(
+        ("few", "slots"),
+        [("nearest_first", [0, 1]), ("farthest_first", [2, 3]), ("one_at 3", [2])],
+    )
+    def test_too_few_lots_keep_the_targets_that_the_user_chose(
+        self, few: str, slots: list[int]
+    ) -> None:
+        report = sized(ask(legs=4), rules(risk_percent="0.2", few_lots=few))
+        assert [leg.slot for leg in report.legs] == slots
+        assert report.lots == Lots.of("0.02")
+        assert report.caps == ("few_lots",)
+
+
+class TestLayers:
+    LAYERS = tuple(
+        Layer(entry=Price.of(entry), share=Decimal(1) / 3) for entry in ("2350", "2347", "2344")
     )
 
+    def test_share_one_budget_by_their_own_stop_distances(self) -> None:
+        """A lot at each price loses 1000, 700 and 400: 0.13 lots lose 94, 0.14 would lose 101."""
+        report = sized(replace(ask(), layers=self.LAYERS), rules())
+        assert [str(leg.lots) for leg in report.legs] == ["0.05", "0.04", "0.04"]
+        assert report.got_money == 50 + 28 + 16
 
-@given(questions(), documents)
-def test_the_legs_never_pass_the_budget_nor_any_limit(
-    question: SizingQuestion, doc: dict[str, object]
-) -> None:
-    in_force = rules(**doc)
-    report = size_copy(question, in_force)
-    if isinstance(report, Refusal):
-        return
-    step, least = question.instrument.lot_step, question.instrument.min_lots
-    total = sum((leg.value for leg in report.legs), Decimal(0))
-    losses = sum((leg.value * report.loss_per_lot for leg in report.legs), Decimal(0))
-    assert total == report.lots.value
-    assert 1 <= len(report.legs) <= question.legs
-    assert all(leg.value % step == 0 for leg in report.legs)
-    assert all(least <= leg <= question.instrument.max_lots for leg in report.legs)
-    used_min = "use_min" in report.caps
-    assert losses == report.got_money
-    assert losses <= report.asked_money * (Decimal("1.2") if used_min else 1)
-    base = {
-        "balance": question.balance,
-        "equity": question.equity,
-        "lower": min(question.balance, question.equity),
-    }[in_force.risk_base.value]
-    assert losses <= base * in_force.max_risk_percent / 100
-    assert total <= in_force.max_lots
-
-
-def lots_of(question: SizingQuestion, in_force: Rules) -> Decimal:
-    report = size_copy(question, in_force)
-    return Decimal(0) if isinstance(report, Refusal) else report.lots.value
-
-
-@given(questions(), documents, st.decimals("0.01", 500, places=2))
-def test_a_wider_stop_never_buys_more_lots(
-    question: SizingQuestion, doc: dict[str, object], further: Decimal
-) -> None:
-    distance = question.stop.value - question.entry.value
-    assume(distance != 0)
-    wider = question.stop.value + further.copy_sign(distance)
-    assume(wider > 0)
-    in_force = rules(**doc)
-    moved = replace(question, stop=Price(wider))
-    assert lots_of(moved, in_force) <= lots_of(question, in_force)
-
-
-@given(questions(), documents, st.decimals("0.01", 5, places=2))
-def test_more_risk_never_buys_fewer_lots(
-    question: SizingQuestion, doc: dict[str, object], more: Decimal
-) -> None:
-    percent = Decimal(str(doc["risk_percent"]))
-    raised = doc | {"risk_percent": str(min(percent + more, Decimal(10)))}
-    assert lots_of(question, rules(**raised)) >= lots_of(question, rules(**doc))
-
-
-@given(questions(), documents, st.decimals(0, 1, places=3))
-def test_with_less_money_a_refused_signal_stays_refused(
-    question: SizingQuestion, doc: dict[str, object], share: Decimal
-) -> None:
-    assume(isinstance(size_copy(question, rules(**doc)), Refusal))
-    poorer = replace(question, balance=question.balance * share, equity=question.equity * share)
-    assert isinstance(size_copy(poorer, rules(**doc)), Refusal)
-
-
-@given(st.integers(1, 5_000), st.integers(1, 10), instruments)
-def test_splitting_loses_nothing_but_what_the_broker_cannot_take(
-    steps: int, wanted: int, instrument: Instrument
-) -> None:
-    total = Lots(instrument.lot_step * steps)
-    assume(total >= instrument.min_lots)
-    legs = split_lots(total, wanted, instrument)
-    assert max(legs).value - min(legs).value <= instrument.lot_step
-    assert sorted(legs, reverse=True) == list(legs)
-    spilled = total.value - sum(leg.value for leg in legs)
-    assert spilled == 0 or max(legs) == instrument.max_lots
+    def test_a_layer_never_makes_the_copy_risk_more(self) -> None:
+        report = sized(replace(ask(), layers=self.LAYERS), rules())
+        assert report.got_money <= report.asked_money

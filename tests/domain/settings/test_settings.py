@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.settings.catalogue import CATALOGUE, DEFAULTS, Rules
-from signalfleet.domain.settings.resolve import PRODUCT, Level, resolve
+from signalfleet.domain.settings.resolve import PRODUCT, Level, problems_of, resolve
 from signalfleet.domain.settings.values import Merge
 
 LOWEST = [name for name, spec in CATALOGUE.items() if spec.merge is Merge.LOWEST]
@@ -33,7 +33,7 @@ def level(source: str, **doc: object) -> Level:
         ("risk_percent", True, "written as text"),
         ("risk_percent", None, "written as text"),
         ("risk_percent", ["1"], "written as text"),
-        ("size_mode", "martingale", "one of risk_percent, fixed_lots"),
+        ("size_mode", "martingale", "one of risk_percent, risk_money, fixed_lots"),
         ("copy_pending", "yes", "true or false"),
         ("copy_pending", 1, "true or false"),
         ("symbols_blocked", "XAUUSD", "a list of symbols"),
@@ -58,12 +58,8 @@ def test_every_setting_has_a_rule_and_a_default_that_its_own_parser_takes() -> N
     assert set(CATALOGUE) == {field.name for field in fields(Rules)}
     for name, spec in CATALOGUE.items():
         default = getattr(DEFAULTS, name)
-        shown: object = default
-        if isinstance(default, Decimal):
-            shown = str(default)
-        if isinstance(default, frozenset):
-            shown = sorted(default)
-        assert spec.parse(shown) == default
+        assert spec.parse(spec.write(default)) == default
+        assert spec.parse(spec.kind.of_text(spec.show(default))) == default
 
 
 def test_without_any_level_the_product_decides() -> None:
@@ -135,3 +131,106 @@ def test_the_order_of_the_levels_does_not_matter_for_limits(
 ) -> None:
     found = resolve([level(source, max_risk_percent=value) for source, value in order])
     assert (found.rules.max_risk_percent, found.source("max_risk_percent")) == (Decimal(1), "a")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "shown"),
+    [
+        ("custom_stop", "20 pips", "20 pips"),
+        ("custom_stop", "300 Points", "300 points"),
+        ("custom_stop", "0.5%", "0.5 %"),
+        ("custom_stop", "none", "none"),
+        ("custom_targets", "1 R, 1.5r, 40 pip", "1 R, 1.5 R, 40 pips"),
+        ("target_weights", "50, 30, 20", "50, 30, 20"),
+        ("target_weights", "equal", "equal"),
+        ("targets_used", "3,1", "1, 3"),
+        ("targets_used", "all", "all"),
+        ("open_target", "3 R", "3 R"),
+        ("few_lots", "one_at 2", "one_at 2"),
+        ("layer_weights", "decreasing", "decreasing"),
+        ("layer_weights", "60, 40", "60, 40"),
+        ("risk_money", "100 eur", "100 EUR"),
+        ("risk_money", "250.50", "250.50"),
+        ("min_stop_distance", "5 pips", "5 pips"),
+        ("max_deviation", "auto", "auto"),
+        ("max_deviation", "30", "30"),
+        ("reverse", "Yes", "yes"),
+        ("symbols_blocked", "xauusd, EURUSD", "EURUSD, XAUUSD"),
+    ],
+)
+def test_what_a_person_types_is_read_stored_and_shown_again(
+    key: str, text: str, shown: str
+) -> None:
+    spec = CATALOGUE[key]
+    value = spec.parse(spec.kind.of_text(text))
+    assert spec.show(value) == shown
+    assert spec.parse(spec.write(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("custom_stop", "20"),
+        ("custom_stop", "0 pips"),
+        ("custom_stop", "-5 pips"),
+        ("custom_stop", "1 R"),
+        ("custom_stop", "20 parsecs"),
+        ("custom_targets", "1 R, soon"),
+        ("target_weights", "50, 30"),
+        ("target_weights", "150, -50"),
+        ("targets_used", "0"),
+        ("targets_used", "first"),
+        ("open_target", "3 pips"),
+        ("few_lots", "one_at"),
+        ("few_lots", "nearest_first 2"),
+        ("layer_weights", "martingale"),
+        ("risk_money", "100 euros"),
+        ("risk_money", "-1"),
+        ("layers", "11"),
+        ("layers", "2.5"),
+        ("max_deviation", "0"),
+        ("reverse", "perhaps"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_when_it_is_typed(key: str, text: str) -> None:
+    spec = CATALOGUE[key]
+    with pytest.raises(DomainError):
+        spec.parse(spec.kind.of_text(text))
+
+
+def test_all_that_is_wrong_with_a_document_is_told_at_once() -> None:
+    found = problems_of(
+        {"risk_percent": "99", "risk_procent": "1", "risk_base": "equity", "profile": {}}, "channel"
+    )
+    assert found == [
+        "risk_percent: must be from 0.01 to 10.",
+        "risk_procent is no setting.",
+        "risk_base cannot be set for channel: set it for account or user.",
+    ]
+
+
+def test_a_plan_bounds_what_the_levels_ask_for_and_says_what_it_cut() -> None:
+    cap = level("your plan", max_open_trades="3")
+    found = resolve([level("channel", max_open_trades="12")], cap)
+    assert found.rules.max_open_trades == 3
+    assert found.say_source("max_open_trades") == "your plan; not 12 from channel"
+    assert resolve([level("channel", max_open_trades="2")], cap).rules.max_open_trades == 2
+    default = resolve([], cap)
+    assert default.rules.max_open_trades == 3
+    assert default.say_source("max_open_trades") == "your plan; not 20 from product default"
+
+
+def test_a_value_says_which_levels_it_won_over() -> None:
+    found = resolve([level("channel", risk_percent="0.5"), level("your default", risk_percent="2")])
+    assert found.say_source("risk_percent") == "channel; not 2 from your default"
+
+
+def test_any_number_is_a_stricter_deviation_than_auto() -> None:
+    levels = [level("channel", max_deviation="auto"), level("user", max_deviation="30")]
+    assert resolve(levels).rules.max_deviation == 30
+
+
+def test_equal_settings_have_equal_snapshots_and_a_change_has_another() -> None:
+    one = resolve([level("channel", risk_percent="2")]).snapshot
+    assert one == resolve([level("user", risk_percent="2")]).snapshot
+    assert one != resolve([]).snapshot

@@ -242,5 +242,5 @@ def test_an_order_without_a_stated_entry_is_stopped_by_its_levels_only() -> None
 def test_the_choice_is_a_plain_value() -> None:
     asked, quote = question(CASES[1], Side.BUY)
     assert choose_order(asked, quote, rules()) == EntryChoice(
-        kind=MARKET, price=None, reference=Price.of("2350")
+        kind=MARKET, price=None, reference=Price.of("2350"), worst=Price.of("2352.50")
     )

@@ -100,7 +100,7 @@ def outcome(found: FollowUpPlan) -> str:
 PART_CLOSED = a_trade(1, volume_open=Lots.of("0.05"))
 TABLE: list[tuple[Action, str, str, str]] = [
     # action, open, pending, partly closed
-    (BreakEven(), "protect 2350 2360", "order_not_filled", "protect 2350 2360"),
+    (BreakEven(), "protect 2350.1 2360", "order_not_filled", "protect 2350.1 2360"),
     (BreakEven(price=Price.of("2352")), "protect 2352 2360", "order_not_filled",
      "protect 2352 2360"),
     (MoveStop(to=Price.of("2343")), "protect 2343 2360", "amend 2345 2343 2360",
@@ -165,7 +165,7 @@ def test_a_user_who_wants_protection_only_gets_that_and_no_more() -> None:
         found = plan(action, *trades, follow_ups="protective_only", allow_wider_stop=True)
         return outcome(found)
 
-    assert only(BreakEven(), OPEN) == "protect 2350 2360"
+    assert only(BreakEven(), OPEN) == "protect 2350.1 2360"
     assert only(Close(), OPEN) == "close"
     assert only(ClosePart(fraction=Decimal("0.5")), OPEN) == "reduce to 0.05"
     assert only(CancelPending(), PENDING) == "cancel"
@@ -194,7 +194,7 @@ def test_break_even_waits_for_the_price() -> None:
 def test_a_sell_is_the_mirror_of_a_buy() -> None:
     sell = a_trade(1, side=Side.SELL, stop_loss=Price.of("2360"), take_profit=Price.of("2340"))
     fallen = a_quote("2344", "2344.10")
-    assert outcome(plan(BreakEven(), sell, quote=fallen)) == "protect 2350 2340"
+    assert outcome(plan(BreakEven(), sell, quote=fallen)) == "protect 2349.9 2340"
     assert outcome(plan(MoveStop(to=Price.of("2361")), sell, quote=fallen)) == "wider_stop"
     assert outcome(plan(MoveStop(to=Price.of("2344.1")), sell, quote=fallen)) == "late_stop"
     assert outcome(plan(MoveStop(to=Price.of("2345")), sell, quote=fallen)) == "protect 2345 2340"

@@ -188,11 +188,12 @@ def test_a_protective_intent_that_never_left_counts_for_its_back_off() -> None:
     [
         (1, 45, False, S.HELD),
         (1, 46, False, S.EXPIRED),
-        (2, 10, False, S.EXPIRED),
+        (4, 10, False, S.HELD),
+        (5, 10, False, S.EXPIRED),
         (1, 10, True, S.EXPIRED),
     ],
 )
-def test_a_proved_absence_allows_a_second_try_only_of_a_fresh_first_one(
+def test_a_proved_absence_allows_few_more_tries_and_only_of_what_is_fresh(
     attempt: int, at: float, wanted: bool, state: IntentState
 ) -> None:
     intent = replace(entry(S.UNKNOWN, attempt), cancel_wanted=wanted)

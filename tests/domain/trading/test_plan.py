@@ -24,7 +24,7 @@ from kit.builders import (
 from kit.clock import START
 from signalfleet.domain.ids import client_id_stem
 from signalfleet.domain.instruments.model import Side
-from signalfleet.domain.money import Price
+from signalfleet.domain.money import Lots, Price
 from signalfleet.domain.risk.checks import OpenCopy
 from signalfleet.domain.risk.refusal import Refusal
 from signalfleet.domain.signals.model import Issue, OrderKind, PriceRange
@@ -58,6 +58,10 @@ def legs_of(plan: TradePlan) -> list[OpenLeg]:
     return [i.command for i in plan.intents if isinstance(i.command, OpenLeg)]
 
 
+def targets_of(plan: TradePlan) -> list[Decimal]:
+    return [leg.target.value for leg in plan.legs if leg.target is not None]
+
+
 def test_a_plan_says_what_is_sent_by_ids_that_never_change() -> None:
     signal = a_signal(targets=(Price.of("2360"), Price.of("2370"), None))
     plan = planned(a_question(signal))
@@ -78,7 +82,12 @@ REFUSALS: dict[str, dict[str, Any]] = {
     "trading_disabled": {"gate": a_gate(trade_allowed=False)},
     "investor_password": {"gate": a_gate(investor=True)},
     "outcome_unknown": {"gate": a_gate(unknown_on_symbol=True, unknown_entries=1)},
-    "netting_account": {"account": account_facts(margin_mode="netting")},
+    "entries_paused": {"gate": a_gate(paused="store_slow")},
+    "not_reconciled": {"gate": a_gate(reconciled=False)},
+    "netting_symbol_busy": {
+        "account": account_facts(margin_mode="netting"),
+        "gate": a_gate(symbol_held=True),
+    },
     "symbol_blocked": {"effective": effective(symbols_blocked=["XAUUSD"])},
     "repeat_of": {"copies": [a_copy(entry=a_range("2350"), stop=Price.of("2340"))]},
     "too_old": {"gate": a_gate(posted_at=START - timedelta(seconds=47))},
@@ -182,8 +191,8 @@ def test_stops_and_targets_in_pips_count_from_the_near_edge(side: Side) -> None:
     )
     plan = planned(a_question(signal))
     near = Decimal(2351 if side is Side.BUY else 2349)
-    assert plan.stop.value == near - 10 * side.sign
-    assert [t.value for t in plan.targets if t] == [near + 5 * side.sign, near + 15 * side.sign]
+    assert plan.stop == Price(near - 10 * side.sign)
+    assert targets_of(plan) == [near + 5 * side.sign, near + 15 * side.sign]
 
 
 @pytest.mark.parametrize("side", Side)
@@ -191,11 +200,12 @@ def test_targets_in_multiples_of_the_risk_become_prices(side: Side) -> None:
     signal = a_signal(side, targets=(), target_r=(Decimal(1), Decimal("2.5")))
     plan = planned(a_question(signal))
     expected = [2350 + 10 * side.sign, 2350 + 25 * side.sign]
-    assert [t.value for t in plan.targets if t] == expected
+    assert targets_of(plan) == expected
 
 
 def test_a_signal_without_targets_has_one_open_leg() -> None:
-    assert planned(a_question(a_signal(targets=()))).targets == (None,)
+    (leg,) = legs_of(planned(a_question(a_signal(targets=()))))
+    assert leg.take_profit is None
 
 
 def test_a_pending_order_ends_with_the_signals_own_expiry_or_ours() -> None:
@@ -239,6 +249,33 @@ def test_levels_on_the_wrong_side_are_refused_although_the_reading_saw_nothing()
 prices = st.decimals("2300", "2400", places=2)
 
 
+distances = st.builds("{} {}".format, st.integers(1, 60), st.sampled_from(["pips", "points", "%"]))
+documents = st.fixed_dictionaries(
+    {
+        "entry_policy": st.sampled_from(["market_if_near", "market_always", "pending_always"]),
+        "below_min_lot": st.sampled_from(["refuse", "use_min"]),
+        "risk_percent": st.decimals("0.1", 5, places=1).map(str),
+        "zone_mode": st.sampled_from(["near", "middle", "far", "layers"]),
+        "layers": st.integers(1, 10).map(str),
+        "layer_weights": st.sampled_from(["even", "decreasing", "increasing", ["70", "30"]]),
+        "stop_source": st.sampled_from(["provider", "custom", "provider_else_custom"]),
+        "target_source": st.sampled_from(["provider", "custom", "provider_else_custom"]),
+        "no_stop": st.sampled_from(["refuse", "wait", "custom"]),
+        "custom_stop": st.just("none") | distances,
+        "custom_targets": st.lists(distances | st.just("2 R"), max_size=3),
+        "stop_padding": st.integers(0, 50).map(str),
+        "targets_used": st.sampled_from(["all", ["1"], ["2", "3"]]),
+        "target_weights": st.sampled_from(["equal", ["50", "30", "20"], ["0", "100"]]),
+        "open_target": st.sampled_from(["runner", "drop", "3 R"]),
+        "few_lots": st.sampled_from(["nearest_first", "farthest_first", "one_at 2"]),
+        "max_deviation": st.sampled_from(["auto", "20"]),
+        "copy_pending": st.booleans(),
+        "reverse": st.booleans(),
+        "stops_too_close": st.sampled_from(["refuse", "widen"]),
+    }
+)
+
+
 @st.composite
 def questions(draw: st.DrawFn) -> PlanInput:
     side = draw(st.sampled_from(Side))
@@ -255,17 +292,12 @@ def questions(draw: st.DrawFn) -> PlanInput:
     )
     bid = draw(prices)
     spread = draw(st.decimals(0, 2, places=2))
-    doc = {
-        "entry_policy": draw(
-            st.sampled_from(["market_if_near", "market_always", "pending_always"])
-        ),
-        "below_min_lot": draw(st.sampled_from(["refuse", "use_min"])),
-        "risk_percent": str(draw(st.decimals("0.1", 5, places=1))),
-    }
+    doc = draw(documents)
     return a_question(
         signal,
         quote=a_quote(str(bid), str(bid + spread)),
         effective=effective(max_spread="1", min_r_left="0", **doc),
+        account=account_facts(margin_mode=draw(st.sampled_from(["hedging", "netting"]))),
     )
 
 
@@ -277,8 +309,10 @@ def test_every_plan_loses_at_its_stop_wins_at_its_targets_and_keeps_its_budget(
     assert plan == plan_signal(question), "planned twice is the same plan"
     if isinstance(plan, Refusal):
         return
-    sign = question.signal.side.sign
-    market = question.quote.to_open(question.signal.side)
+    is_reversed = question.effective.rules.reverse
+    side = question.signal.side.opposite if is_reversed else question.signal.side
+    sign, market = side.sign, question.quote.to_open(side)
+    assert {trade.side for trade in plan.trades} == {side}
     total = Decimal(0)
     for leg in legs_of(plan):
         entry = leg.price or market
@@ -295,7 +329,9 @@ def test_every_plan_loses_at_its_stop_wins_at_its_targets_and_keeps_its_budget(
     budget = plan.sizing.asked_money * (Decimal("1.2") if "use_min" in plan.sizing.caps else 1)
     assert total <= budget
     assert len({client_id_stem(i.client_id) for i in plan.intents}) == len(plan.intents)
-    assert len(plan.targets) == len(plan.intents) == len(plan.trades)
+    assert sum(leg.lots.value for leg in plan.legs) == plan.sizing.lots.value
+    assert len({trade.trade_id for trade in plan.trades}) == len(plan.trades)
+    assert len(plan.legs) == len(plan.intents) == len(plan.trades)
 
 
 @given(questions(), st.decimals(0, 1, places=2))
@@ -307,3 +343,92 @@ def test_a_refused_signal_stays_refused_with_less_money(
     balance = question.account.balance * share
     poorer = replace(question, account=account_facts(balance=balance, equity=balance))
     assert isinstance(plan_signal(poorer), Refusal)
+
+
+class TestStopsTooClose:
+    """The broker wants levels 20 dollars away; the signal's stop is 10 dollars away."""
+
+    STRICT = replace(GOLD, stops_level=2_000)
+    SIGNAL = a_signal(targets=(Price.of("2400"),))
+
+    def question(self, **rules: str) -> PlanInput:
+        return a_question(self.SIGNAL, instrument=self.STRICT, effective=effective(**rules))
+
+    def test_by_default_nothing_is_sent(self) -> None:
+        refusal = plan_signal(self.question())
+        assert isinstance(refusal, Refusal)
+        assert refusal.code == "stops_level"
+
+    def test_a_wider_stop_is_paid_for_with_a_smaller_volume(self) -> None:
+        narrow = planned(a_question(self.SIGNAL))
+        wide = planned(self.question(stops_too_close="widen"))
+        (leg,) = legs_of(wide)
+        assert leg.stop_loss is not None
+        room = a_quote().bid.value - leg.stop_loss.value
+        assert room >= 20
+        assert wide.stop == leg.stop_loss
+        assert wide.sizing.lots < narrow.sizing.lots
+        assert wide.sizing.got_money <= wide.sizing.asked_money
+
+    def test_a_stop_that_is_far_enough_stays(self) -> None:
+        far = replace(self.STRICT, stops_level=500)
+        rules = effective(stops_too_close="widen")
+        plan = planned(a_question(self.SIGNAL, instrument=far, effective=rules))
+        assert plan.stop == Price.of("2340")
+
+    def test_a_target_that_is_too_close_is_refused_all_the_same(self) -> None:
+        near = a_signal(targets=(Price.of("2360"),))
+        rules = effective(stops_too_close="widen")
+        refusal = plan_signal(a_question(near, instrument=self.STRICT, effective=rules))
+        assert isinstance(refusal, Refusal)
+        assert refusal.code == "stops_level"
+
+
+class TestOnePositionForEachSymbol:
+    NETS = account_facts(margin_mode="netting")
+    TARGETS = (Price.of("2360"), Price.of("2370"), Price.of("2380"))
+
+    def test_there_is_one_leg_with_the_whole_volume_and_the_last_target(self) -> None:
+        separate = planned(a_question(a_signal(targets=self.TARGETS)))
+        one = planned(a_question(a_signal(targets=self.TARGETS), account=self.NETS))
+        (leg,) = legs_of(one)
+        assert leg.lots.value == sum(each.lots.value for each in legs_of(separate))
+        assert leg.take_profit == Price.of("2380")
+        assert [step.price for step in leg.steps] == list(self.TARGETS[:2])
+        assert (one.trades[0].leg, one.trades[0].volume) == (3, leg.lots)
+        assert one.sizing.got_money == separate.sizing.got_money
+
+    def test_another_copy_in_the_symbol_stands_in_its_way(self) -> None:
+        refusal = plan_signal(a_question(account=self.NETS, copies=[a_copy(stop=None)]))
+        assert isinstance(refusal, Refusal)
+        assert refusal.code == "netting_symbol_busy"
+
+    def test_one_that_has_ended_does_not(self) -> None:
+        ended = a_copy(stop=None, is_live=False)
+        assert isinstance(plan_signal(a_question(account=self.NETS, copies=[ended])), TradePlan)
+
+    def test_a_volume_that_no_single_order_may_have_is_refused(self) -> None:
+        small = replace(GOLD, max_lots=Lots.of("0.05"))
+        signal = a_signal(targets=self.TARGETS)
+        refusal = plan_signal(a_question(signal, account=self.NETS, instrument=small))
+        assert isinstance(refusal, Refusal)
+        assert refusal.code == "over_max_lots"
+
+
+def test_an_order_at_market_bears_the_last_price_that_is_good_enough() -> None:
+    (leg,) = legs_of(planned(a_question()))
+    assert (leg.worst, leg.first_target) == (Price.of("2352.50"), Price.of("2360"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "offset", "is_taken"),
+    [(50, -9, True), (40, 9, False), (40, 0, True)],
+    ids=["we-are-ahead", "we-are-behind", "in-step"],
+)
+def test_the_age_counts_by_the_clock_that_dates_messages(
+    seconds: int, offset: int, *, is_taken: bool
+) -> None:
+    gate = a_gate(
+        posted_at=START - timedelta(seconds=seconds), clock_offset=timedelta(seconds=offset)
+    )
+    assert isinstance(plan_signal(a_question(gate=gate)), TradePlan) is is_taken

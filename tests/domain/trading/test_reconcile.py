@@ -291,7 +291,8 @@ class TestTrades:
         trade = a_trade(1, position_id="P2")
         positions = [position_of(trade, position_id=number) for number in ("P1", "P2")]
         findings = look(a_look(*positions), [trade], [])
-        assert findings.doubled == (trade.trade_id,)
+        (double,) = findings.doubled
+        assert (double.trade, double.position_id) == (trade.trade_id, "P1")
         assert all(seen.position_id == "P2" for seen in findings.trades)
 
     def test_our_own_legs_are_no_doubles_of_each_other(self) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from signalfleet.domain.accounts.audit import AuditEntry
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.store import UserProfile, UserStore, WebSession
 from signalfleet.web.auth.csrf import session_token
@@ -57,6 +58,10 @@ class Sessions:
         now = self._deps.clock.now()
         session = WebSession(user_id=user, created_at=now, expires_at=now + IDLE)
         await self._fleet.put_session(digest(sid), session)
+        entry = AuditEntry(
+            at=now, actor="user", action="signed_in", facts={"session": digest(sid)[:8]}
+        )
+        await self._deps.store.user(user).events.add(entry)
         response.set_cookie(
             self.cookie,
             sid,

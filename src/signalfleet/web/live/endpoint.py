@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from signalfleet.domain.ids import UserId
 from signalfleet.web.context import context_of
 from signalfleet.web.guards import SignedIn
+from signalfleet.web.limits import LimitClass
 from signalfleet.web.live import frames
 from signalfleet.web.live.hub import Frame, LiveHub, Stream, TooManyStreamsError
 from signalfleet.web.problems import problem
@@ -35,7 +36,7 @@ def hub_of(request: Request) -> LiveHub:
     return cast("LiveHub", request.app.state.hub)
 
 
-@table.route("GET", "/live/events", Access.SIGNED_IN)
+@table.route("GET", "/live/events", Access.SIGNED_IN, limit=LimitClass.STREAM)
 async def live_events(request: Request, signed: SignedIn) -> Response:
     if not hub_of(request).has_room(signed.user):
         said = "Too many pages are open at once. This one shows what it had when it was loaded."

@@ -29,12 +29,13 @@ LISTEN_AGAIN: Final = timedelta(seconds=1)
 HEARTBEAT: Final = timedelta(seconds=15)
 ALL_PANELS: Final = frozenset(Panel)
 CHANGED: Final = "changed"
-_OF_TRADE: Final = ALL_PANELS - {Panel.LINKS}
+_OF_TRADE: Final = ALL_PANELS - {Panel.LINKS, Panel.BELL}
 PANELS_BY_KIND: Final[Mapping[str, frozenset[Panel]]] = {
     "signal": frozenset({Panel.SIGNALS, Panel.NEWEST, Panel.TODAY, Panel.UNKNOWN}),
     "trade": _OF_TRADE,
     "account": frozenset({Panel.LINKS, Panel.STRIP, Panel.POSITIONS, Panel.UNKNOWN}),
     "bot": frozenset({Panel.LINKS, Panel.UNKNOWN}),
+    "notice": frozenset({Panel.BELL}),
 }
 MESSAGE_KINDS: Final = frozenset({"signal", "trade"})
 

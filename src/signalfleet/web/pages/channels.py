@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from signalfleet.ports.bus import Plain, WorkItem
-from signalfleet.ports.errors import PortError, SignInRequiredError
+from signalfleet.ports.errors import PortError, RefusedError, SignInRequiredError
 from signalfleet.web.auth.sessions import Signed
 from signalfleet.web.context import WebContext, context_of
-from signalfleet.web.guards import SignedIn
+from signalfleet.web.guards import SignedIn, read_form
 from signalfleet.web.login_desk import LoginDesk
 from signalfleet.web.pages.connect import PICKER
 from signalfleet.web.pages.live import page_values
@@ -25,7 +25,8 @@ SEARCH_CHARS: Final = 100
 SHOWN_MAX: Final = 200
 KINDS: Final = {"channel": "Channel", "supergroup": "Group", "group": "Group", "bot": "Bot"}
 MODES: Final = {"paper": "Read only", "on": "Copied", "approve": "Asks first"}
-NOTHING: Final[Plain] = {"chats": [], "found": 0, "of": 0, "chosen": 0}
+LINK_CHARS: Final = 200
+NOTHING: Final[Plain] = {"chats": [], "found": 0, "of": 0, "chosen": 0, "most": 0}
 
 
 @table.route("GET", PICKER, Access.SIGNED_IN)
@@ -33,13 +34,13 @@ async def picker_page(request: Request, signed: SignedIn) -> Response:
     return await _picker(request, signed)
 
 
-@table.route("POST", PICKER, Access.SIGNED_IN)
+@table.route("POST", PICKER, Access.SIGNED_IN, audit="channels_chosen")
 async def choose(request: Request, signed: SignedIn) -> Response:
     """Read what is ticked and stop reading what was shown and is not."""
     context = context_of(request)
     form = await request.form()
-    chosen = _numbers(form.getlist("chat"))
-    shown = _numbers(str(form.get("shown", "")).split(","))
+    chosen = numbers_of(form.getlist("chat"))
+    shown = numbers_of(str(form.get("shown", "")).split(","))
     mode = str(form.get("mode", "paper"))
     desk = LoginDesk(context.deps)
     try:
@@ -51,14 +52,40 @@ async def choose(request: Request, signed: SignedIn) -> Response:
     return RedirectResponse(f"{PICKER}?saved=1", 303)
 
 
-@table.route("POST", "/connect/telegram/disconnect", Access.SIGNED_IN)
+@table.route("POST", f"{PICKER}/find", Access.SIGNED_IN, audit="chat_looked_up")
+async def find(request: Request, signed: SignedIn) -> Response:
+    """Look up what a link leads to, without joining it."""
+    link = (await read_form(request)).get("link", "")[:LINK_CHARS]
+    try:
+        told = await LoginDesk(context_of(request).deps).of_user(signed.user, "find", link=link)
+    except PortError as error:
+        return await _picker(request, signed, str(error), 422, link=link)
+    return await _picker(request, signed, link=link, looked_up=told)
+
+
+@table.route("POST", f"{PICKER}/join", Access.SIGNED_IN, audit="chat_joined")
+async def join(request: Request, signed: SignedIn) -> Response:
+    """Join the chat that was shown with this button; the only thing written to Telegram."""
+    click = (await read_form(request)).get("click", "")[:LINK_CHARS]
+    try:
+        await LoginDesk(context_of(request).deps).of_user(signed.user, "join", click=click)
+    except PortError as error:
+        return await _picker(request, signed, str(error), 422)
+    log.info("chat_joined_by_click", user_id=signed.user)
+    return RedirectResponse(f"{PICKER}?joined=1", 303)
+
+
+@table.route(
+    "POST", "/connect/telegram/disconnect", Access.SIGNED_IN, audit="telegram_disconnected"
+)
 async def disconnect(request: Request, signed: SignedIn) -> Response:
     """Stop the bot, end the session at Telegram, delete it."""
     desk = LoginDesk(context_of(request).deps)
     try:
         await desk.of_user(signed.user, "sign_out")
     except PortError as error:
-        return await _picker(request, signed, str(error), 503)
+        status = 422 if isinstance(error, RefusedError) else 503
+        return await _picker(request, signed, str(error), status)
     return RedirectResponse("/connect/telegram", 303)
 
 
@@ -74,7 +101,15 @@ async def _wake(context: WebContext, signed: Signed) -> None:
         log.warning("wish_wake_failed", kind=type(error).__name__)
 
 
-async def _picker(request: Request, signed: Signed, error: str = "", status: int = 200) -> Response:
+async def _picker(
+    request: Request,
+    signed: Signed,
+    error: str = "",
+    status: int = 200,
+    *,
+    link: str = "",
+    looked_up: Plain | None = None,
+) -> Response:
     context = context_of(request)
     search = request.query_params.get("search", "")[:SEARCH_CHARS]
     found, is_connected = NOTHING, True
@@ -95,11 +130,21 @@ async def _picker(request: Request, signed: Signed, error: str = "", status: int
         "search": search,
         "error": error[:1].upper() + error[1:],
         "is_connected": is_connected,
+        "link": link,
+        "looked_up": _looked_up(looked_up),
+        "was_joined": request.query_params.get("joined") == "1" and not error,
         "was_saved": request.query_params.get("saved") == "1" and not error,
         "kinds": KINDS,
         "modes": MODES,
     }
     return context.pages.response("connect_channels.html", values, status)
+
+
+def _looked_up(told: Plain | None) -> dict[str, object] | None:
+    if told is None:
+        return None
+    (row,) = _rows([told.get("chat")])
+    return {**row, "click": str(told.get("click") or "")}
 
 
 def _rows(told: object) -> list[dict[str, object]]:
@@ -110,7 +155,7 @@ def _rows(told: object) -> list[dict[str, object]]:
     ]
 
 
-def _numbers(texts: Sequence[object]) -> list[int]:
+def numbers_of(texts: Sequence[object]) -> list[int]:
     found = []
     for text in texts[:SHOWN_MAX]:
         digits = str(text)

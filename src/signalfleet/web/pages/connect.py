@@ -12,6 +12,7 @@ from signalfleet.ports.bus import Plain
 from signalfleet.ports.errors import PortError, StoreUnavailableError, TemporaryError
 from signalfleet.web.context import context_of
 from signalfleet.web.guards import read_form
+from signalfleet.web.limits import LimitClass
 from signalfleet.web.login_desk import CONSENT_VERSION, NOT_SET_UP, Attempt, LoginDesk
 from signalfleet.web.present.qr import QUIET_ZONE, qr_matrix, qr_path
 from signalfleet.web.routes import Access, RouteTable
@@ -57,7 +58,7 @@ async def connect_step(request: Request) -> Response:
     return context.pages.response("connect_step.html", _step_values(state))
 
 
-@table.route("POST", "/connect/telegram/start", Access.PUBLIC)
+@table.route("POST", "/connect/telegram/start", Access.PUBLIC, limit=LimitClass.SIGN_IN)
 async def connect_start(request: Request) -> Response:
     context = context_of(request)
     desk = LoginDesk(context.deps)

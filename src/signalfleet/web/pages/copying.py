@@ -1,30 +1,92 @@
-"""Stop all copying, and Resume. Stop must always work: no limit, no script, no question."""
+"""What copying may do: Stop, close everything, states of accounts and channels, and Resume.
 
+Stopping must always work: no limit, no script, no question. Only lifting asks.
+"""
+
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from signalfleet.app.copy_states import load_states, set_state, stop_all
+from signalfleet.domain.accounts.copy_states import USER as USER_SCOPE
 from signalfleet.domain.ids import UserId
+from signalfleet.domain.settings.choices import CopyState
 from signalfleet.ports.bus import LiveEvent, WorkItem
-from signalfleet.ports.errors import PortError
+from signalfleet.ports.errors import PortError, RefusedError
 from signalfleet.web.auth.sessions import Signed
 from signalfleet.web.context import WebContext, context_of
 from signalfleet.web.guards import SignedIn, read_form
+from signalfleet.web.limits import LimitClass
 from signalfleet.web.pages.live import page_values
+from signalfleet.web.present.copying import state_rows
 from signalfleet.web.routes import Access, RouteTable
 
 log = structlog.get_logger(__name__)
 table: Final = RouteTable()
 
 PROOF: Final = "resume"
+HOME: Final = "/copying"
+SCOPE_CHARS: Final = 80
+LABELS: Final[Mapping[CopyState, str]] = {
+    CopyState.ON: "On",
+    CopyState.CLOSE_ONLY: "Close only",
+    CopyState.PAUSED: "Paused",
+    CopyState.PANIC: "Close everything",
+}
 
 
-@table.route("POST", "/copying/stop", Access.SIGNED_IN)
+@table.route("GET", HOME, Access.SIGNED_IN)
+async def copying_page(request: Request, signed: SignedIn) -> Response:
+    return await _page(request, signed)
+
+
+@table.route(
+    "POST", "/copying/stop", Access.SIGNED_IN, audit="copying_stopped", limit=LimitClass.UNLIMITED
+)
 async def stop_copying(request: Request, signed: SignedIn) -> Response:
-    await _set_halted(context_of(request), signed, halted=True)
+    """Stop entries everywhere; what is open is managed on to its end."""
+    await stop_all(signed.store, CopyState.CLOSE_ONLY)
+    await _tell(context_of(request), signed, halted=True)
     return RedirectResponse("/", 303)
+
+
+@table.route(
+    "POST", "/copying/close", Access.SIGNED_IN, audit="panic_pressed", limit=LimitClass.UNLIMITED
+)
+async def close_everything(request: Request, signed: SignedIn) -> Response:
+    """Stop entries, cancel every pending order of ours and close every position of ours."""
+    await stop_all(signed.store, CopyState.PANIC)
+    await _tell(context_of(request), signed, halted=True)
+    return RedirectResponse(HOME, 303)
+
+
+@table.route(
+    "POST",
+    "/copying/state",
+    Access.SIGNED_IN,
+    audit="copy_state_set",
+    limit=LimitClass.UNLIMITED,
+)
+async def set_one(request: Request, signed: SignedIn) -> Response:
+    """Set the state of an account or a channel; what lets more happen needs the typed word."""
+    form = await read_form(request)
+    scope = form.get("scope", "")[:SCOPE_CHARS]
+    wanted = form.get("state", "")
+    if scope == USER_SCOPE or wanted not in set(CopyState):
+        return await _page(request, signed, "Choose an account or a channel, and a state.", 422)
+    lift = form.get("confirm", "").strip().lower() == PROOF
+    try:
+        await set_state(signed.store, scope, CopyState(wanted), lift=lift)
+    except RefusedError as error:
+        text = str(error)
+        if "confirm" in text:
+            text = f"Type the word {PROOF} to let more happen than now. Nothing was changed."
+        return await _page(request, signed, text[:1].upper() + text[1:], 422)
+    await _tell(context_of(request), signed, halted=None)
+    return RedirectResponse(HOME, 303)
 
 
 @table.route("GET", "/copying/resume", Access.SIGNED_IN)
@@ -34,7 +96,9 @@ async def resume_page(request: Request, signed: SignedIn) -> Response:
     return context.pages.response("resume.html", {**values, "here": "", "was_wrong": False})
 
 
-@table.route("POST", "/copying/resume", Access.SIGNED_IN)
+@table.route(
+    "POST", "/copying/resume", Access.SIGNED_IN, audit="copying_resumed", limit=LimitClass.BOT_START
+)
 async def resume_copying(request: Request, signed: SignedIn) -> Response:
     context = context_of(request)
     proof = (await read_form(request)).get("confirm", "")
@@ -42,24 +106,40 @@ async def resume_copying(request: Request, signed: SignedIn) -> Response:
         values = await page_values(context, signed)
         values |= {"here": "", "was_wrong": True}
         return context.pages.response("resume.html", values, 422)
-    await _set_halted(context, signed, halted=False)
+    await set_state(signed.store, USER_SCOPE, CopyState.ON, lift=True)
+    await _tell(context, signed, halted=False)
     return RedirectResponse("/", 303)
 
 
-async def _set_halted(context: WebContext, signed: Signed, *, halted: bool) -> None:
-    """Write the flag, which alone stops entries, then wake the owner so that it is at once."""
-    await signed.store.bot.set_halted(halted=halted)
-    log.info("copying_stopped" if halted else "copying_resumed", user_id=signed.user)
+async def _page(request: Request, signed: Signed, error: str = "", status: int = 200) -> Response:
+    context = context_of(request)
+    states = await load_states(signed.store.settings)
+    values = {
+        **await page_values(context, signed),
+        "here": "copying",
+        "error": error,
+        "proof": PROOF,
+        "user_state": states.at(USER_SCOPE),
+        "labels": LABELS,
+        "rows": await state_rows(signed.store, states),
+        "live": len(await signed.store.journal.live_trades()),
+    }
+    return context.pages.response("copying.html", values, status)
+
+
+async def _tell(context: WebContext, signed: Signed, *, halted: bool | None) -> None:
+    """Wake the owner so that what was written holds at once, and tell the user's pages."""
+    log.info("copying_changed", user_id=signed.user, halted=halted)
     status = await signed.store.bot.status()
-    key = f"halt:{status.wish_rev}"
+    _, version = await signed.store.settings.get("states")
+    key = f"states:{status.wish_rev}.{version}"
     try:
         await context.deps.bus.publish_work(WorkItem(user=signed.user, kind="cmd", key=key))
     except PortError as error:
-        # The owner also reads the flag by itself every few seconds.
+        # The owner also reads both by itself every few seconds.
         log.warning("halt_wake_failed", user_id=signed.user, kind=type(error).__name__)
-    await _tell_pages(context, signed.user, halted=halted)
+    await _tell_pages(context, signed.user, {} if halted is None else {"halted": halted})
 
 
-async def _tell_pages(context: WebContext, user: UserId, *, halted: bool) -> None:
-    event = LiveEvent(user=user, kind="bot", payload={"halted": halted})
-    await context.deps.bus.publish_event(event)
+async def _tell_pages(context: WebContext, user: UserId, payload: Mapping[str, object]) -> None:
+    await context.deps.bus.publish_event(LiveEvent(user=user, kind="bot", payload=payload))

@@ -38,19 +38,20 @@ async def live_panel(request: Request, signed: SignedIn, panel: str) -> Response
 async def page_values(
     context: WebContext, signed: Signed, panels: Collection[Panel] = ()
 ) -> dict[str, object]:
-    """Return what every signed-in page needs; the header alone needs two panels."""
+    """Return what every signed-in page needs; the header alone needs three panels."""
     board = await read_board(
         signed.store,
         signed.profile,
         context.deps.clock.now(),
         context.words,
-        {Panel.LINKS, Panel.UNKNOWN, *panels},
+        {Panel.LINKS, Panel.UNKNOWN, Panel.BELL, *panels},
     )
     return {
         "board": board,
         "times": board.times,
         "profile": signed.profile,
         "csrf_token": signed.token,
+        "is_armed": await context.deps.is_armed(),
         "panels": TEMPLATES,
     }
 

@@ -13,6 +13,7 @@ from signalfleet.ports.errors import TemporaryError
 from signalfleet.ports.identity import IdentityRefusedError, ProvenIdentity
 from signalfleet.web.auth.oidc import CALLBACK_PATH, Errand
 from signalfleet.web.context import WebContext, context_of
+from signalfleet.web.limits import LimitClass
 from signalfleet.web.problems import RETRY_AFTER_S, problem, wants_page
 from signalfleet.web.routes import Access, RouteTable
 from signalfleet.web.shield import request_id_of
@@ -23,7 +24,7 @@ table: Final = RouteTable()
 ENTROPY_BYTES: Final = 16
 
 
-@table.route("POST", "/auth/telegram/start", Access.PUBLIC)
+@table.route("POST", "/auth/telegram/start", Access.PUBLIC, limit=LimitClass.SIGN_IN)
 async def go_to_telegram(request: Request) -> Response:
     errand = _errand(context_of(request))
     address, box = errand.begin()
@@ -32,7 +33,7 @@ async def go_to_telegram(request: Request) -> Response:
     return response
 
 
-@table.route("GET", CALLBACK_PATH, Access.PUBLIC)
+@table.route("GET", CALLBACK_PATH, Access.PUBLIC, limit=LimitClass.SIGN_IN)
 async def come_back_from_telegram(request: Request) -> Response:
     context = context_of(request)
     errand = _errand(context)

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from signalfleet.web.context import context_of
 from signalfleet.web.guards import SignedIn
+from signalfleet.web.limits import LimitClass
 from signalfleet.web.routes import Access, RouteTable
 
 table: Final = RouteTable()
@@ -26,7 +27,7 @@ async def signin_page(request: Request) -> Response:
     return context.pages.response("signin.html", values)
 
 
-@table.route("POST", "/auth/demo", Access.PUBLIC)
+@table.route("POST", "/auth/demo", Access.PUBLIC, limit=LimitClass.SIGN_IN)
 async def open_demo(request: Request) -> Response:
     context = context_of(request)
     user = context.deps.demo_user
@@ -37,7 +38,9 @@ async def open_demo(request: Request) -> Response:
     return response
 
 
-@table.route("POST", "/auth/logout", Access.SIGNED_IN)
+@table.route(
+    "POST", "/auth/logout", Access.SIGNED_IN, audit="signed_out", limit=LimitClass.UNLIMITED
+)
 async def sign_out(request: Request, signed: SignedIn) -> Response:
     response = RedirectResponse("/signin", 303)
     await context_of(request).sessions.close(signed, response)

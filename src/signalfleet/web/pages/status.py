@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from signalfleet.ports.errors import PortError
 from signalfleet.web.assets import Assets
 from signalfleet.web.context import context_of
+from signalfleet.web.limits import LimitClass, Limits
 from signalfleet.web.live.endpoint import hub_of
 from signalfleet.web.routes import Access, RouteTable
 
@@ -45,7 +46,10 @@ async def ready(request: Request) -> Response:
         missing.append("store")
     if missing:
         return PlainTextResponse(f"not ready: {', '.join(missing)}\n", 503)
-    return PlainTextResponse("ready\n")
+    limits: Limits | None = request.app.state.limits
+    # Worth knowing, and no reason to take this process out of service.
+    local = "rate limits are local: Redis does not answer\n" if limits and limits.is_local else ""
+    return PlainTextResponse(f"ready\n{local}")
 
 
 @table.route("GET", "/metrics", Access.OPERATOR)
@@ -53,7 +57,7 @@ async def metrics(request: Request) -> Response:
     return Response(context_of(request).deps.metrics_text(), media_type=METRICS_TYPE)
 
 
-@table.route("GET", "/static/{mark}/{name}", Access.PUBLIC)
+@table.route("GET", "/static/{mark}/{name}", Access.PUBLIC, limit=LimitClass.UNLIMITED)
 async def static_file(request: Request) -> Response:
     asset = cast("Assets", request.app.state.assets).find(request.url.path)
     if asset is None:

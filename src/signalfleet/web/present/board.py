@@ -43,6 +43,7 @@ class Panel(StrEnum):
     POSITIONS = "positions"
     SIGNALS = "signals"
     NEWEST = "newest"
+    BELL = "bell"
 
 
 OF_ACCOUNT: Final = frozenset({Panel.LINKS, Panel.UNKNOWN, Panel.STRIP, Panel.POSITIONS})
@@ -71,6 +72,7 @@ class Board:
     day: DayCount | None = None
     rows: tuple[MessageRow, ...] = ()
     newest: Detail | None = None
+    unread: int = 0
 
     @property
     def main(self) -> AccountBoard | None:
@@ -114,6 +116,7 @@ async def read_board(
         accounts=accounts,
         unknown=unknown,
         day=day,
+        unread=await store.notices.unread() if Panel.BELL in panels else 0,
         rows=rows,
         newest=newest,
     )

@@ -9,6 +9,8 @@ from signalfleet.domain.signals.model import OrderKind
 from signalfleet.domain.trading.intents import (
     Action,
     AmendLeg,
+    CancelLeg,
+    CloseLeg,
     Intent,
     IntentState,
     OpenLeg,
@@ -220,6 +222,10 @@ def command_line(intent: Intent) -> str:
             return f"close all but {remaining} lot"
         case AmendLeg(price=price):
             return f"move the order to {price}"
+        case CloseLeg(position_id=str(extra)):
+            return f"close the second position {extra}"
+        case CancelLeg(order_id=str(extra)):
+            return f"cancel the second order {extra}"
         case _:
             words = {Action.CLOSE: "close", Action.CANCEL: "cancel the order"}
             return words.get(intent.action, intent.action.value.lower())

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -44,6 +45,8 @@ ENDED: Final[Mapping[str, str]] = {
     "expired": "The order expired before it was filled.",
     "rejected": "The broker rejected the order.",
 }
+UNKNOWN_FOR_LONG: Final = timedelta(seconds=120)
+"""From then on the user is asked to look; the operator has been told too."""
 OLD_ORIGINS: Final = frozenset({Origin.CONTEXT, Origin.BACKFILL})
 
 
@@ -158,8 +161,15 @@ def _sentence(kind: str, facts: MessageFacts, times: Times, words: Words) -> str
 
 def _unknown(facts: MessageFacts, times: Times) -> str:
     sent = min((one.sending_at for one in facts.entries if one.sending_at), default=None)
-    since = f"Checking since {times.at(sent).shown}" if sent else "It is being checked"
-    return f"We do not know yet whether this order was executed. {since}; nothing is sent again."
+    since = (
+        f"Checking since {times.at(sent).shown}, for {times.age(sent)}"
+        if sent
+        else "It is being checked"
+    )
+    said = f"We do not know yet whether this order was executed. {since}; nothing is sent again."
+    if sent is None or times.now - sent < UNKNOWN_FOR_LONG:
+        return said
+    return f"{said} This takes too long: look at the account in your terminal."
 
 
 def _reason(kind: str, facts: MessageFacts) -> str:

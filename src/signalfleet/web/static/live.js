@@ -4,7 +4,7 @@
 // its source from htmx.createEventSource, which must be defined before that script is loaded.
 
 const NAMES = [
-  "links", "unknown", "strip", "today", "positions", "signals", "newest",
+  "links", "unknown", "strip", "today", "positions", "signals", "newest", "bell",
   "changed", "resync", "hb", "bye",
 ];
 const FIRST_WAIT_MS = 1000;

@@ -1,0 +1,81 @@
+"""Hold a user to the trades of a day that the plan allows, whoever counts at once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from signalfleet.app.user_desk import UserDesk
+from signalfleet.domain.risk.facts import Allowance
+from signalfleet.domain.trading.records import Copy, CopyOutcome, Trade, TradeState
+from signalfleet.ports.store import CopyMode, UserStore
+
+TRADES: Final = "trades"
+DAY_KEY: Final = "quota_day"
+BACK_KEY: Final = "quota_back"
+ENDED: Final = frozenset({CopyOutcome.REJECTED, CopyOutcome.EXPIRED, CopyOutcome.CANCELLED})
+
+
+def day_of(desk: UserDesk, at: datetime) -> str:
+    """Return the day in the user's own zone."""
+    return at.astimezone(desk.zone).date().isoformat()
+
+
+async def allowances(desk: UserDesk, planned: int) -> Mapping[str, Allowance]:
+    """Return what is used of the plan; `planned` trades of this message count already."""
+    store, limits = desk.store, desk.quota
+    used = await store.quota.used(TRADES, day_of(desk, desk.clock.now()))
+    reading = [one for one in await store.channels.list() if one.mode is not CopyMode.OFF]
+    live = {(trade.account, trade.signal) for trade in await store.journal.live_trades()}
+    return {
+        "quota_trades_per_day": Allowance(used=used + planned, limit=limits.max_trades_per_day),
+        "quota_channels": Allowance(used=len(reading), limit=limits.max_signal_channels),
+        "quota_open_positions": Allowance(
+            used=len(live) + planned, limit=limits.max_open_positions
+        ),
+    }
+
+
+async def reserve(desk: UserDesk, copies: Sequence[Copy]) -> tuple[Copy, ...] | None:
+    """Count each copy that opens; None, and nothing counted, if the day has no room for all.
+
+    The day stands with the copy from then on, so that exactly it is given back.
+    """
+    day = day_of(desk, desk.clock.now())
+    opening = [copy for copy in copies if copy.outcome is None]
+    for taken in range(len(opening)):
+        count = await desk.store.quota.reserve(TRADES, day, desk.quota.max_trades_per_day)
+        if count is None:
+            await give_back(desk.store, [day] * taken)
+            return None
+    return tuple(
+        replace(copy, plan={**copy.plan, DAY_KEY: day}) if copy.outcome is None else copy
+        for copy in copies
+    )
+
+
+async def give_back(store: UserStore, days: Iterable[str]) -> None:
+    for day in days:
+        await store.quota.give_back(TRADES, day)
+
+
+def days_of(copies: Iterable[Copy]) -> list[str]:
+    """Return the days under which these copies were counted."""
+    return [str(copy.plan[DAY_KEY]) for copy in copies if DAY_KEY in copy.plan]
+
+
+def marked(copy: Copy, outcome: CopyOutcome | None, legs: Sequence[Trade]) -> Mapping[str, object]:
+    """Return a copy's plan with its day as one to be given back, once, if no leg ever opened."""
+    plan = {key: value for key, value in copy.plan.items() if key != BACK_KEY}
+    never = all(leg.state is TradeState.NEVER_OPENED for leg in legs)
+    if outcome in ENDED and never and DAY_KEY in plan:
+        return {BACK_KEY: plan.pop(DAY_KEY), **plan}
+    return plan
+
+
+async def give_back_unopened(store: UserStore, copies: Iterable[Copy]) -> None:
+    """Give back what was marked, after the mark is stored.
+
+    A crash between the two costs the user one trade of that day, and never gives one too many.
+    """
+    await give_back(store, [str(copy.plan[BACK_KEY]) for copy in copies if BACK_KEY in copy.plan])

@@ -1,0 +1,48 @@
+"""The Firebase store, which is imported only where STORE_URL asks for it: its SDK is an extra."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from signalfleet.bootstrap.settings import ConfigurationError, Settings
+
+if TYPE_CHECKING:
+    from signalfleet.adapters.firebase import FirebaseStore
+
+INSTALL = "STORE_URL=firebase:// needs a package more: pip install 'signalfleet[firebase]'"
+
+
+class StoreRole(Enum):
+    """Whose rights a process needs. PostgreSQL knows them by its users, Firebase by identities."""
+
+    BOTH = "both"
+    WORKER = "worker"
+    WEB = "web"
+
+
+async def open_firebase(settings: Settings, role: StoreRole = StoreRole.BOTH) -> FirebaseStore:
+    """Open the instances as the identities of the role; ConfigurationError says what to change."""
+    try:
+        from signalfleet.adapters.firebase import FirebaseStore, Identity  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("signalfleet"):
+            raise
+        raise ConfigurationError(INSTALL) from None
+    identities = {
+        StoreRole.BOTH: (Identity.WORKER, Identity.WEB),
+        StoreRole.WORKER: (Identity.WORKER,),
+        StoreRole.WEB: (Identity.WEB,),
+    }
+    try:
+        return await FirebaseStore.open(
+            settings.firebase_urls,
+            cell=settings.cell,
+            identities=identities[role],
+            account_file=settings.google_application_credentials,
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"Firebase cannot be used: see FIREBASE_DATABASE_URLS and "
+            f"GOOGLE_APPLICATION_CREDENTIALS ({type(error).__name__})"
+        ) from None

@@ -1,0 +1,108 @@
+"""DepartureDesk: users leave here, beside the bots and never in the web process."""
+
+import asyncio
+import secrets
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from signalfleet.app.delete_account import DeleteAccount
+from signalfleet.domain.errors import DomainError
+from signalfleet.domain.ids import UserId, slot
+from signalfleet.ports.bus import Bus, Plain, WorkItem
+from signalfleet.ports.clock import Clock
+from signalfleet.ports.departures import Departure
+from signalfleet.ports.errors import PortError, RefusedError
+from signalfleet.ports.store import Store
+
+log = structlog.get_logger()
+
+SERVE_AGAIN: Final = timedelta(seconds=1)
+TRY_AGAIN: Final = timedelta(minutes=1)
+ANSWER_WITHIN_S: Final = 8.0
+
+
+class DepartureDesk:
+    """Answers `{cell}.account`, and goes on with departures that a crash has interrupted."""
+
+    def __init__(
+        self, *, cell: str, store: Store, bus: Bus, clock: Clock, delete: DeleteAccount
+    ) -> None:
+        self._cell = cell
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._delete = delete
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self.ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until cancelled; a bus that is away is waited for."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(self._resume(), name="departures")
+            while True:
+                try:
+                    await self._bus.serve(f"{self._cell}.account", self.answer, ready=self.ready)
+                except PortError as error:
+                    log.warning("departure_desk_unreachable", cause=type(error).__name__)
+                await self._clock.sleep(SERVE_AGAIN)
+
+    async def answer(self, question: Plain) -> Plain:
+        """Delete a user; the answer is the report's name and how far it is."""
+        if question.get("op") != "delete":
+            raise RefusedError("the departure desk cannot do this")
+        try:
+            user = UserId(str(question.get("user")))
+        except DomainError:
+            raise RefusedError("whose this is was not said") from None
+        if await self._store.fleet.get_user(user) is None:
+            raise RefusedError("there is no such user")
+        report = "r_" + secrets.token_hex(12)
+        departure = await self._store.departures.begin(user, report, self._clock.now())
+        task = self._start(departure)
+        # Most are over in a moment; a longer one goes on by itself.
+        await asyncio.wait([task], timeout=ANSWER_WITHIN_S)
+        now = await self._store.departures.report(departure.report_id) or departure
+        return {"report": now.report_id, "steps": dict(now.steps), "is_over": now.user is None}
+
+    async def _resume(self) -> None:
+        while True:
+            try:
+                for departure in await self._store.departures.under_way():
+                    self._start(departure)
+            except PortError as error:
+                log.warning("departures_unread", cause=type(error).__name__)
+            await self._clock.sleep(TRY_AGAIN)
+
+    def _start(self, departure: Departure) -> asyncio.Task[None]:
+        known = self._running.get(departure.report_id)
+        if known is not None and not known.done():
+            return known
+        if self._tasks is None:
+            raise RefusedError("the departure desk is closed")
+        work = self._run(departure)
+        task = self._tasks.create_task(work, name=f"departure:{departure.report_id}")
+        self._running[departure.report_id] = task
+        return task
+
+    async def _run(self, departure: Departure) -> None:
+        try:
+            if departure.user is not None:
+                await self._tell_owner(departure.user)
+            await self._delete.run(departure)
+        except PortError as error:
+            log.warning("departure_waits", report=departure.report_id, cause=type(error).__name__)
+        else:
+            self._running.pop(departure.report_id, None)
+
+    async def _tell_owner(self, user: UserId) -> None:
+        """Wake the bot's owner, so that it stops now and not at its next look."""
+        await self._store.user(user).bot.set_wish(on=False, by="departure")
+        rev = (await self._store.user(user).bot.status()).wish_rev
+        try:
+            await self._bus.publish_work(WorkItem(user=user, kind="cmd", key=f"wish:{rev}"))
+        except PortError as error:
+            log.warning("wish_wake_failed", slot=slot(user), cause=type(error).__name__)

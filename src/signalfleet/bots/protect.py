@@ -1,0 +1,49 @@
+"""Keep the stops of one account's open trades where the user's rules want them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from signalfleet.app.desk import AccountDesk
+from signalfleet.app.protect_trades import ProtectTrades
+from signalfleet.app.take_duties import Watch
+from signalfleet.app.user_desk import UserDesk
+from signalfleet.domain.trading.intents import Intent
+from signalfleet.ports.errors import StoreInDoubtError, StoreUnavailableError
+
+STORE_PAUSE: Final = timedelta(seconds=1)
+
+
+class StopKeeper:
+    """Looks now and then, and at once when a trade has changed; `send` takes what is due."""
+
+    def __init__(
+        self, desk: UserDesk, account: AccountDesk, send: Callable[[Sequence[Intent]], None]
+    ) -> None:
+        self._account = account
+        self._protect = ProtectTrades(desk, account)
+        self._send = send
+        self._changed = asyncio.Event()
+
+    def changed(self) -> None:
+        """Look at once: something became of a trade, or of an order."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Look on until cancelled."""
+        while True:
+            self._changed.clear()
+            try:
+                watch = await self._protect.run() if self._account.reconciled else Watch()
+            except StoreInDoubtError:
+                raise
+            except StoreUnavailableError:
+                watch = Watch(again_in=STORE_PAUSE)
+            self._send([taken.intent for taken in watch.taken])
+            pause = watch.again_in.total_seconds() if watch.again_in is not None else None
+            try:
+                async with asyncio.timeout(pause):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass  # Prices move while nothing else happens.

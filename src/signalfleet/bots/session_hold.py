@@ -1,0 +1,88 @@
+"""Which process uses a user's Telegram session, written down where all processes look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from signalfleet.domain.ids import UserId
+from signalfleet.ports.clock import Clock
+from signalfleet.ports.errors import ConflictError
+from signalfleet.ports.store import Store
+
+SCOPE: Final = "hold:telegram"
+BOT_LASTS: Final = timedelta(seconds=90)
+DESK_LASTS: Final = timedelta(seconds=60)
+RENEW_EVERY: Final = timedelta(seconds=30)
+LET_GO_AFTER: Final = 0.6 * BOT_LASTS
+"""Unrenewed for so long, a holder closes its connection: before anybody may think it gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """`epoch` is that of the bot's slot, and 0 for a desk that needs the session for a moment."""
+
+    by: str
+    epoch: int
+    until: datetime
+
+    @property
+    def is_of_bot(self) -> bool:
+        return self.epoch > 0
+
+
+class SessionHolds:
+    """One document for each user, replaced under its version, so only one taker can win.
+
+    A bot of a newer epoch need not wait for an older one's time: owning the slot proves its end.
+    """
+
+    def __init__(self, store: Store, clock: Clock, name: str) -> None:
+        self.name = name
+        self._store = store
+        self._clock = clock
+
+    async def take(self, user: UserId, epoch: int = 0) -> bool:
+        """Take or renew; False while another process has it."""
+        settings = self._store.user(user).settings
+        doc, version = await settings.get(SCOPE)
+        now = self._clock.now()
+        held = _hold_of(doc)
+        if held is not None and held.by != self.name and held.until > now:
+            is_outlived = held.is_of_bot and epoch > held.epoch
+            if not is_outlived:
+                return False
+        until = now + (BOT_LASTS if epoch else DESK_LASTS)
+        mine = {"by": self.name, "epoch": epoch, "until": until.isoformat()}
+        try:
+            await settings.put(SCOPE, mine, version)
+        except ConflictError:
+            return False
+        return True
+
+    async def release(self, user: UserId) -> None:
+        """Give it back; what somebody else has taken meanwhile stays theirs."""
+        settings = self._store.user(user).settings
+        doc, version = await settings.get(SCOPE)
+        held = _hold_of(doc)
+        if held is None or held.by != self.name:
+            return
+        try:
+            await settings.put(SCOPE, {}, version)
+        except ConflictError:
+            return
+
+    async def elsewhere(self, user: UserId) -> str | None:
+        """Return the name of another process whose bot reads with the session now."""
+        doc, _ = await self._store.user(user).settings.get(SCOPE)
+        held = _hold_of(doc)
+        if held is None or held.by == self.name or not held.is_of_bot:
+            return None
+        return held.by if held.until > self._clock.now() else None
+
+
+def _hold_of(doc: Mapping[str, object]) -> Hold | None:
+    by, epoch, until = doc.get("by"), doc.get("epoch"), doc.get("until")
+    if not isinstance(by, str) or not isinstance(epoch, int) or not isinstance(until, str):
+        return None
+    return Hold(by=by, epoch=epoch, until=datetime.fromisoformat(until))
