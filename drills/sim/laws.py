@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from drills.sim.world import USER, World
@@ -44,7 +45,8 @@ async def broken_laws(world: World) -> list[str]:
     """Return what does not hold; empty if all is well."""
     books = await _read(world)
     found = list(dict.fromkeys(world.history.violations))
-    for law in (_one_order_a_leg, _nothing_stale, _stop_is_heard, _truth, _done_is_done):
+    laws = (_one_order_a_leg, _nothing_stale, _stop_is_heard, _truth, _done_is_done)
+    for law in (*laws, _stops_tighten, _rules_act_once):
         found += law(books)
     found += [fault async for fault in _ends(books)]
     if world.plan.calm:
@@ -184,6 +186,36 @@ def _done_is_done(books: _Books) -> Iterator[str]:
                 yield f"protective: {trade.trade_id} waits after an accepted cancel"
             case _:
                 pass
+
+
+def _stops_tighten(books: _Books) -> Iterator[str]:
+    """No position ever gets a stop where it loses more: no message may do that, and no rule does.
+
+    An order that is carried out very late may undo a newer one; nobody can call it back.
+    """
+    if any(received.fate == "late" for received in books.world.market.received):
+        return
+    last: dict[int, Decimal] = {}
+    for view in books.world.market.views:
+        for held in view.positions:
+            before = last.get(held.ticket)
+            now = held.stop_loss.value if held.stop_loss is not None else None
+            if before is not None and (now is None or (now - before) * held.side.sign < 0):
+                yield f"stops: position {held.ticket} had {before} and then {now}"
+            if now is not None:
+                last[held.ticket] = now
+
+
+def _rules_act_once(books: _Books) -> Iterator[str]:
+    """What a rule does to a trade it does once, however often a life ends meanwhile."""
+    done = Counter(
+        (intent.trade, intent.cause.partition("#")[0])
+        for intent in books.intents
+        if intent.cause.startswith("rule:") and intent.state is IntentState.ACCEPTED
+    )
+    for (trade, cause), count in done.items():
+        if count > 1:
+            yield f"rules: {cause} was done {count} times to {trade}"
 
 
 def _nothing_missing(books: _Books) -> Iterator[str]:

@@ -128,7 +128,7 @@ class StorePort:
         return found
 
 
-PARTS: Final = "inbox journal channels accounts settings credentials bot notices".split()
+PARTS: Final = "inbox journal channels accounts settings credentials bot notices quota".split()
 
 
 class UserStorePort:

@@ -124,7 +124,7 @@ class Market:
         self.book = self._exchange.open_account(
             self._account, AccountTerms(), BALANCE, self._clock.now()
         )
-        self._views = [View(at=0.0, positions=(), orders=(), history=0, deals=1)]
+        self.views = [View(at=0.0, positions=(), orders=(), history=0, deals=1)]
         self._loop.call_later(TICK_S, self._tick)
 
     def draw_fate(self) -> str:
@@ -163,10 +163,10 @@ class Market:
     def view(self, lag_s: float) -> View:
         """Return the books as they were that long ago."""
         wanted = self._loop.time() - lag_s
-        for view in reversed(self._views):
+        for view in reversed(self.views):
             if view.at <= wanted:
                 return view
-        return self._views[0]
+        return self.views[0]
 
     def history(self, view: View) -> list[Order]:
         return self.book.history[: view.history]
@@ -230,7 +230,7 @@ class Market:
         if not self._is_changed:
             return
         self._is_changed = False
-        self._views.append(
+        self.views.append(
             View(
                 at=self._loop.time(),
                 positions=tuple(self.book.positions.values()),

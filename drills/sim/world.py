@@ -48,6 +48,12 @@ SETTINGS: Final[dict[str, object]] = {
     "max_price_gap": "1",
     "max_spread": "1",
     "conflict": "hedge",
+    "cross_channel": "allow",
+    "partial_default": "0.5",
+    "break_even": "at_r 0.05",
+    "trailing": "distance",
+    "trailing_distance": "0.1 R",
+    "trailing_start": "0.05 R",
     "duplicate_window": "0",
 }
 

@@ -10,6 +10,7 @@ from signalfleet.app.watch_layouts import from_document, scope
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.money import Price
 from signalfleet.domain.signals.model import OrderKind
+from signalfleet.ports.notices import StoredNotice
 from signalfleet.ports.store import MessageState
 
 ZAP = {
@@ -118,6 +119,12 @@ async def test_the_end_that_a_channel_states_travels_with_the_order(fleet: Fleet
     assert (order.expires_at - posted).total_seconds() == 7_200
 
 
+async def notices(fleet: Fleet) -> list[StoredNotice]:
+    """Return what was told besides what happened to trades."""
+    trading = {NoticeKind.TRADE_OPENED, NoticeKind.TRADE_REFUSED, NoticeKind.TRADE_HELD}
+    return [n for n in await fleet.mine.notices.recent(30) if n.notice.kind not in trading]
+
+
 class TestTurnedSignals:
     async def test_an_edit_that_turns_the_signal_round_changes_nothing_and_is_told(
         self, fleet: Fleet
@@ -127,7 +134,7 @@ class TestTurnedSignals:
         await fleet.edit(number, "SELL GOLD 2350 SL 2360 TP 2340", wait=2)
         assert len(fleet.broker.received) == sent
         assert (await fleet.message(number, rev=1)).reason == "side_flipped"
-        (notice,) = await fleet.mine.notices.recent(10)
+        (notice,) = await notices(fleet)
         assert notice.notice.kind is NoticeKind.FOLLOW_UP_NOT_APPLIED
 
     async def test_an_edit_to_another_symbol_opens_nothing(self, fleet: Fleet) -> None:
@@ -159,7 +166,7 @@ class TestLayouts:
         first, _, third = await self.unusual(fleet)
         assert (await fleet.message(first)).reason == "symbol_blocked"
         assert (await fleet.message(third)).reason == "new_layout"
-        (notice,) = await fleet.mine.notices.recent(10)
+        (notice,) = await notices(fleet)
         assert (notice.notice.kind, notice.notice.facts["message"]) == (
             NoticeKind.FORMAT_DRIFT,
             third,

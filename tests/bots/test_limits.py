@@ -7,9 +7,10 @@ from decimal import Decimal
 import pytest
 
 from kit.brokers import NO_MONEY
-from kit.builders import ACCOUNT
+from kit.builders import ACCOUNT, USER
 from kit.clock import settle_down
 from kit.fleet import GOLD_BUY, Fleet
+from signalfleet.app.quotas import reserve
 from signalfleet.app.watch_losses import restart_total
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.trading.records import CopyOutcome, TradeState
@@ -87,6 +88,18 @@ class TestAllowances:
             await fleet.mine.channels.put(added)
         number = await fleet.say(GOLD_BUY, wait=2)
         assert await reason(fleet, number) == "quota_channels"
+
+    async def test_the_claim_counts_all_of_a_message_or_nothing(self, fleet: Fleet) -> None:
+        number = await fleet.say(GOLD_BUY, wait=2)
+        (copy,) = await fleet.copies(number)
+        opening = replace(copy, outcome=None, plan={})
+        desk = fleet.manager.active_bots[USER]._desk
+        for _ in range(8):
+            await fleet.mine.quota.reserve("trades", fleet.clock.now().date().isoformat(), 10)
+        assert await reserve(desk, [opening, opening]) is None
+        assert await used(fleet) == 9
+        assert await reserve(desk, [opening, copy]) is not None
+        assert await used(fleet) == 10
 
 
 class TestLosses:
@@ -183,3 +196,15 @@ async def test_a_live_account_needs_a_limit_of_losses(fleet: Fleet) -> None:
     number = await fleet.say(order(2300), wait=2)
     assert await reason(fleet, number) is None
     assert sum((c.budget for c in await fleet.copies(number)), Decimal(0)) <= 100
+
+
+async def test_the_user_is_told_when_the_days_trades_run_out(fleet: Fleet) -> None:
+    day = fleet.clock.now().date().isoformat()
+    for _ in range(7):
+        await fleet.mine.quota.reserve("trades", day, 10)
+    await fleet.set_rules(max_open_per_symbol="10", max_open_risk_percent="50")
+    for number in range(3):
+        await fleet.say(order(2300 - 20 * number), wait=1)
+    kinds = [n.notice.kind for n in await fleet.mine.notices.recent()]
+    assert kinds.count(NoticeKind.QUOTA_NEAR) == 1
+    assert kinds.count(NoticeKind.QUOTA_REACHED) == 1

@@ -177,7 +177,13 @@ async def test_a_level_inside_the_freeze_level_is_not_touched(fleet: Fleet) -> N
     fleet.broker.board.put_instrument(replace(XAUUSD, freeze_level=200))
     fleet.broker.price("2358.50", "2358.60")
     reply = await fleet.say("SL to BE", reply_to=number, wait=5)
-    assert (await fleet.message(reply)).reason == "frozen"
+    assert (await fleet.message(reply)).reason is None
+    (held,) = fleet.broker.book.positions.values()
+    assert held.stop_loss == Price.of("2340"), "it is armed"
+    fleet.broker.price("2357.50", "2357.60")
+    await settle_down(20)
+    (held,) = fleet.broker.book.positions.values()
+    assert held.stop_loss == Price.of("2350.10")
 
 
 async def test_a_closed_market_is_told_and_the_entry_is_not_sent_again(fleet: Fleet) -> None:

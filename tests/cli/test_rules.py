@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from kit.builders import CHAT, USER
-from kit.product_process import run_cli
 from signalfleet.adapters.sql import SqlStore, migrate
+from signalfleet.bootstrap.settings import load_settings
+from signalfleet.cli import rule_books
 from signalfleet.cli.rule_books import read_values, to_toml
 from signalfleet.domain.ids import slot
 from signalfleet.domain.settings.catalogue import CATALOGUE
@@ -50,31 +51,41 @@ async def a_user_with_a_channel(folder: Path) -> None:
     await store.aclose()
 
 
-def test_settings_are_set_shown_exported_and_taken_in(tmp_path: Path) -> None:
-    asyncio.run(a_user_with_a_channel(tmp_path))
-
-    def rules(*words: str, code: int = 0, given: str = "") -> str:
-        ended = run_cli("rules", *words, cwd=tmp_path, variables=VARIABLES, given=given)
-        assert ended.returncode == code, ended.stderr
-        return ended.stdout if code == 0 else ended.stderr
-
-    assert "risk_percent: 0.5, from your default" in rules("set", "risk_percent=0.5")
-    wrong = rules("set", "risk_percent=99", "layers=x", "speed=1", f"--channel={CHAT}", code=2)
-    assert [line[:14] for line in wrong.splitlines()] == [
+async def test_settings_are_set_shown_exported_and_taken_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    await a_user_with_a_channel(tmp_path)
+    settings = load_settings()
+    mine = rule_books.Target(user=None, account=None, channel=None)
+    channel = rule_books.Target(user=None, account=None, channel=CHAT)
+    await rule_books.set_values(settings, mine, ["risk_percent=0.5"])
+    assert "risk_percent: 0.5, from your default" in capsys.readouterr().out
+    with pytest.raises(RefusedError) as refused:
+        await rule_books.set_values(settings, channel, ["risk_percent=99", "layers=x", "speed=1"])
+    assert [line[:14] for line in str(refused.value).splitlines()] == [
         "- risk_percent",
         "- layers: must",
         "- speed is no ",
     ]
-    rules("import", "-", f"--channel={CHAT}", given=to_toml(EVERYTHING, "x"))
-    shown = json.loads(rules("show", "--json", f"--channel={CHAT}", "custom"))
-    assert shown["custom_stop"]["value"] == "20 pips"
-    assert shown["custom_stop"]["source"] == "channel"
-    back = rules("export", "--json", f"--channel={CHAT}")
-    assert json.loads(back) == EVERYTHING
-    rules("unset", "reverse", f"--channel={CHAT}")
-    assert json.loads(rules("export", "--json", f"--channel={CHAT}")).keys() == (
-        EVERYTHING.keys() - {"reverse"}
-    )
+    (tmp_path / "mine.toml").write_text(to_toml(EVERYTHING, "x"), encoding="utf-8")
+    await rule_books.take_in(settings, channel, tmp_path / "mine.toml")
+    capsys.readouterr()
+    await rule_books.show(settings, channel, search="custom", as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["custom_stop"]["value"], shown["custom_stop"]["source"]) == ("20 pips", "channel")
+    await rule_books.export(settings, channel, as_json=True)
+    assert json.loads(capsys.readouterr().out) == EVERYTHING
+    await rule_books.unset(settings, channel, ["reverse"])
+    capsys.readouterr()
+    await rule_books.export(settings, channel, as_json=True)
+    assert json.loads(capsys.readouterr().out).keys() == EVERYTHING.keys() - {"reverse"}
+    store = await SqlStore.open(settings.database, cell="c1")
+    doc, _ = await store.user(USER).settings.get(f"channel:{CHAT}")
+    await store.aclose()
+    assert doc["profile"] == {"version": 1}
 
 
 def test_what_is_exported_as_toml_is_read_back(tmp_path: Path) -> None:

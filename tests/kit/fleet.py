@@ -20,10 +20,12 @@ from signalfleet.bots.manager import UserBotManager
 from signalfleet.bots.services import BotServices
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import AccountId, ChannelId, MessageId, UserId, slot
+from signalfleet.domain.risk.prop_packs import PropPack
 from signalfleet.domain.trading.intents import Intent, IntentState
 from signalfleet.domain.trading.records import Copy, MessageKey, SignalRecord, TraceStep, Trade
 from signalfleet.domain.trading.settle import SettleRules
 from signalfleet.ports.broker import Broker
+from signalfleet.ports.calendar import NewsCalendar
 from signalfleet.ports.chat_source import ChatBatch, ChatSource, Origin
 from signalfleet.ports.lease import Lease
 from signalfleet.ports.secrets import CredentialStore, Secret
@@ -80,6 +82,8 @@ class Fleet:
     wrap_store: Callable[[Store], Store] = lambda store: store
     wrap_broker: Callable[[Broker], Broker] = lambda broker: broker
     lease_of: Callable[[UserId], Lease | None] = lambda _user: None
+    calendar: NewsCalendar | None = None
+    packs: dict[str, PropPack] = field(default_factory=dict)
     manager: UserBotManager = field(init=False)
     task: asyncio.Task[None] | None = None
     last_message: int = 100
@@ -120,6 +124,8 @@ class Fleet:
             make_chat_source=make_source,
             make_broker=make_broker,
             lease_of=self.lease_of,
+            calendar=self.calendar,
+            packs=self.packs,
         )
 
     async def start(self, *, wait: bool = True) -> None:

@@ -21,7 +21,7 @@ async def tenants() -> AsyncIterator[Tenants]:
     async with two_tenants(sealer=sealer) as opened, asyncio.TaskGroup() as tasks:
         serving = [
             tasks.create_task(opened.site.bus.serve(address, refuse))
-            for address in ("c1.login", "c1.mt5", "c1.account")
+            for address in ("c1.login", "c1.mt5", "c1.account", "c1.notify")
         ]
         yield opened
         for task in serving:

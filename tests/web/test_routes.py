@@ -33,7 +33,12 @@ def named(route: WebRoute) -> str:
 
 
 CLOSED = [one for one in ROUTES if one.access in (Access.SIGNED_IN, Access.OWNER)]
-UNSAFE = [one for one in ROUTES if one.method != "GET"]
+FROM_ANYWHERE = [one for one in ROUTES if one.access is Access.FROM_ANYWHERE]
+UNSAFE = [one for one in ROUTES if one.method != "GET" and one not in FROM_ANYWHERE]
+
+
+def test_other_programs_may_only_end_letters() -> None:
+    assert [one.path for one in FROM_ANYWHERE] == ["/notifications/unsubscribe/{user}/{word}"]
 
 
 @pytest.mark.parametrize("route", CLOSED, ids=named)

@@ -55,6 +55,9 @@ MATRIX: dict[str, Case] = {
     "GET /f/signals/{chat}/{message}": Case(answers=frozenset({404})),
     "GET /signals/{signal_id}": Case(answers=frozenset({404})),
     "POST /copying/stop": Case(),
+    "POST /copying/restart-drawdown": Case(
+        form={"account": "{account}", "confirm": "resume"}, answers=frozenset({422})
+    ),
     "GET /asks": Case(),
     "POST /asks/answer": Case(
         form={"key": "{chat}.{message}.0.0", "answer": "approve"}, answers=frozenset({409})
@@ -117,6 +120,25 @@ MATRIX: dict[str, Case] = {
     "GET /notices": Case(),
     "GET /f/notices": Case(),
     "POST /notices/read": Case(form={"until": "999"}),
+    "GET /settings/notifications": Case(),
+    "GET /f/notification-targets": Case(),
+    "POST /settings/notifications": Case(form={"telegram-money": "on", "user": "{user}"}),
+    "POST /settings/notifications/telegram": Case(form={"user": "{user}"}, answers=ANYTHING),
+    "POST /settings/notifications/email": Case(
+        form={"address": "b@example.com", "user": "{user}"}, answers=ANYTHING
+    ),
+    "POST /settings/notifications/code": Case(
+        form={"code": "ABCDEFGH", "user": "{user}"}, answers=ANYTHING
+    ),
+    "POST /settings/notifications/push": Case(
+        form={"subscription": "none", "user": "{user}"}, answers=ANYTHING
+    ),
+    "POST /settings/notifications/test": Case(
+        form={"kind": "email", "user": "{user}"}, answers=ANYTHING
+    ),
+    "POST /settings/notifications/off": Case(
+        form={"kind": "email", "user": "{user}"}, answers=ANYTHING
+    ),
 }
 OWNED = [name for name, one in CLOSED.items() if one.access is Access.OWNER]
 

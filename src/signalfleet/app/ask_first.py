@@ -22,7 +22,7 @@ APPROVAL: Final = "awaiting_approval"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What asking led to. `outcome` is a plan to carry out or a refusal; `reason` ends it unplanned.
+    """What asking led to: `outcome` is a plan or a refusal, `reason` ends it unplanned.
 
     With neither of them the signal waits; `new` is a question that the user is told of now.
     """

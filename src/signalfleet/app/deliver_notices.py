@@ -49,6 +49,8 @@ FIRST_PAUSE_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 900.0
 UNSURE_PAUSE_S: Final = 60.0
 """A message that may be there already is not sent again in a hurry."""
+TAKEN: Final = timedelta(minutes=2)
+"""Longer than any messenger needs: what is under way for longer died with its process."""
 TOLD_AFTER: Final = timedelta(minutes=10)
 SOON: Final = timedelta(seconds=1)
 
@@ -163,8 +165,12 @@ class DeliverNotices:
         mark = mark_from(doc)
         if tries.arrived and tries.arrived == mark.under_way:
             mark = Mark(done=mark.done, held=mark.held)
+            doc = {}
         tries.arrived = ()
         now = self._clock.now()
+        taken_for = _taken_until(doc, now) - now
+        if taken_for > timedelta(0):
+            return taken_for
         rows = await _rows(round_.store, mark)
         local = now.astimezone(round_.zone)
         batch = next_batch(mark, rows, round_.choices, kind, now, local)
@@ -190,7 +196,9 @@ class DeliverNotices:
         settings, scope = round_.store.settings, mark_scope(kind)
         word = await unsubscribe_word(round_.store) if kind is TargetKind.EMAIL else ""
         message = await self._write(round_.user, batch.rows, word)
-        version = await settings.put(scope, mark_document(batch.sending), version)
+        until = (self._clock.now() + TAKEN).isoformat()
+        sending = {**mark_document(batch.sending), "taken_until": until}
+        version = await settings.put(scope, sending, version)
         outcome = await self._lines[kind].deliver(target, message)
         match outcome:
             case Delivered():
@@ -235,6 +243,12 @@ class DeliverNotices:
             facts={"target": kind.value},
         )
         await notify(round_.store, self._bus, notice)
+
+
+def _taken_until(doc: Mapping[str, object], now: datetime) -> datetime:
+    """Return until when another process may still be sending; now if none is."""
+    until = doc.get("taken_until")
+    return datetime.fromisoformat(until) if isinstance(until, str) else now
 
 
 async def _rows(store: UserStore, mark: Mark) -> tuple[Numbered, ...]:

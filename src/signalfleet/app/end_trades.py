@@ -7,10 +7,14 @@ from typing import Final
 import structlog
 
 from signalfleet.app.desk import AccountDesk
+from signalfleet.app.execute_signal import effective_settings
+from signalfleet.app.guard_facts import NEW_YORK
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
+from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import ChannelId, SignalId
-from signalfleet.domain.settings.choices import CopyState
+from signalfleet.domain.risk.moments import is_before_weekend, never_closes
+from signalfleet.domain.settings.choices import CopyState, WeekendAction
 from signalfleet.domain.trading.endings import ending_of, next_cause
 from signalfleet.domain.trading.intents import CancelLeg, Intent, IntentState, action_of
 from signalfleet.domain.trading.records import Settlement, Trade
@@ -19,6 +23,7 @@ from signalfleet.domain.trading.timers import Duty
 log = structlog.get_logger()
 
 AGAIN: Final = timedelta(seconds=2)
+WEEKEND_EVERY: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +53,16 @@ class EndTrades:
 
     async def run(self) -> Ending:
         """Look once; raises only what the store raises."""
-        if not (self._desk.states.closes_anything or self._account.close_all):
-            self._under_way = None
-            return Ending()
         account = self._account.account.account_id
+        live = await self._desk.store.journal.live_trades(account)
         due: list[tuple[Trade, str, str]] = []
-        for trade in await self._desk.store.journal.live_trades(account):
+        for trade in live:
             why = await self._why(trade)
             if why is not None:
                 due.append((trade, *why))
         if not due:
             done, self._under_way = self._under_way, None
-            return Ending(done=done)
+            return Ending(done=done, again_in=WEEKEND_EVERY if live else None)
         self._under_way = due[0][2]
         return Ending(intents=await self._take(due), left=len(due), again_in=AGAIN)
 
@@ -70,7 +73,19 @@ class EndTrades:
             return "panic", "you chose to close everything"
         if self._account.close_all is not None:
             return "limit", self._account.close_all
+        if await self._is_weekend(trade, chat):
+            return "weekend", "the weekend is near"
         return None
+
+    async def _is_weekend(self, trade: Trade, chat: ChannelId | None) -> bool:
+        try:
+            effective = await effective_settings(self._desk, chat, trade.account)
+        except DomainError:
+            return False  # Settings that cannot be read close nothing.
+        rule, now = effective.rules.weekend, self._desk.clock.now()
+        if rule.action is not WeekendAction.CLOSE or never_closes(trade.symbol):
+            return False
+        return is_before_weekend(now, NEW_YORK, timedelta(minutes=rule.minutes))
 
     async def _chat_of(self, trade: Trade) -> ChannelId | None:
         if trade.signal not in self._chats:

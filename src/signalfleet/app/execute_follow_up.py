@@ -1,8 +1,8 @@
 """Plan a follow-up on the trades of the signal that it speaks of."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from signalfleet.app import explain
@@ -11,24 +11,31 @@ from signalfleet.app.execute_signal import effective_settings
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
 from signalfleet.domain.ids import SignalId, TradeId
-from signalfleet.domain.money import Price
-from signalfleet.domain.settings.choices import CopyState
+from signalfleet.domain.settings.catalogue import Rules
+from signalfleet.domain.settings.choices import CopyState, EditPolicy, FollowUps
 from signalfleet.domain.signals.correlate import find_targets
 from signalfleet.domain.signals.describe import describe_action
-from signalfleet.domain.signals.model import CancelPending, Close, ClosePart, Context, FollowUp
-from signalfleet.domain.trading.follow_up import (
-    FollowUpPlan,
-    FollowUpQuestion,
-    LegCommand,
-    plan_follow_up,
+from signalfleet.domain.signals.model import (
+    Action,
+    CancelPending,
+    Close,
+    ClosePart,
+    Context,
+    FollowUp,
 )
-from signalfleet.domain.trading.intents import Action, Intent, IntentState, action_of
+from signalfleet.domain.trading.care import Care
+from signalfleet.domain.trading.follow_up import plan_follow_up
+from signalfleet.domain.trading.intents import Action as Deed
+from signalfleet.domain.trading.intents import Intent, IntentState, OpenLeg, TargetStep, action_of
+from signalfleet.domain.trading.leg_commands import FollowUpPlan, FollowUpQuestion, LegCommand
+from signalfleet.domain.trading.management import care_now, steps_now
 from signalfleet.domain.trading.progress import is_ending, order_prices, trade_as_wanted
 from signalfleet.domain.trading.records import SignalRecord, TraceStep, Trade, TradeState
+from signalfleet.ports.chat_source import Origin
 from signalfleet.ports.errors import PortError, RefusedError
 from signalfleet.ports.store import StoredMessage
 
-OPERATIONS = {Action.CLOSE: "C", Action.REDUCE: "P"}
+OPERATIONS = {Deed.CLOSE: "C", Deed.REDUCE: "P"}
 
 
 @dataclass(slots=True)
@@ -39,6 +46,16 @@ class FollowUpOutcome:
     trace: list[TraceStep] = field(default_factory=list)
     reason: str | None = None
     must_wait: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One instruction of a message: its `number`-th. `is_edit`: an edit of the signal tells it."""
+
+    stored: StoredMessage
+    follow_up: FollowUp
+    number: int
+    is_edit: bool
 
 
 class ExecuteFollowUp:
@@ -57,24 +74,34 @@ class ExecuteFollowUp:
     ) -> FollowUpOutcome:
         """Plan the `number`-th follow-up of a message; `drafted` came from the ones before it."""
         outcome = FollowUpOutcome()
-        found = find_targets(follow_up, stored.message, context)
+        window = await self._window(stored)
+        found = find_targets(follow_up, stored.message, context, window)
         if isinstance(found, str):
             self._refuse(outcome, follow_up, found)
             return outcome
         signals = await self._signals([known.signal for known in found])
-        await self.plan_for(stored, follow_up, signals, number, outcome, drafted)
+        await self.plan_for(
+            stored, follow_up, signals, number, outcome, drafted,
+            is_edit=context.before_edit is not None,
+        )  # fmt: skip
         return outcome
 
-    async def plan_deletion(self, stored: StoredMessage) -> FollowUpOutcome:
-        """Cancel the pending orders of a deleted message; open trades keep their stop."""
+    async def plan_own(self, stored: StoredMessage, *actions: Action) -> FollowUpOutcome:
+        """Plan what its deletion or turning round does to the signals of the message itself."""
         message = stored.message
         outcome = FollowUpOutcome()
         signals = await self._desk.store.journal.signals_of_message(
             message.channel, message.message
         )
-        follow_up = FollowUp(action=CancelPending())
-        await self.plan_for(stored, follow_up, signals, 0, outcome)
+        for number, action in enumerate(actions):
+            follow_up = FollowUp(action=action)
+            drafted = tuple(outcome.intents)
+            await self.plan_for(stored, follow_up, signals, number, outcome, drafted)
         return outcome
+
+    async def _window(self, stored: StoredMessage) -> timedelta:
+        effective = await effective_settings(self._desk, stored.message.channel, None)
+        return timedelta(hours=float(effective.rules.follow_up_window))
 
     async def plan_for(
         self,
@@ -84,6 +111,8 @@ class ExecuteFollowUp:
         number: int,
         outcome: FollowUpOutcome,
         drafted: Sequence[Intent] = (),
+        *,
+        is_edit: bool = False,
     ) -> None:
         trades = await self._desk.store.journal.trades_of_signals([s.signal_id for s in signals])
         live = [trade for trade in trades if trade.state.is_live]
@@ -106,22 +135,19 @@ class ExecuteFollowUp:
             for (account_id, signal_id), legs in groups.items():
                 if account_id == account.account.account_id:
                     record = by_id[signal_id]
-                    prices = order_prices(legs, under_way)
-                    await self._plan_on(
-                        account, stored, follow_up, record, legs, prices, number, outcome
-                    )
+                    asked = _Asked(stored, follow_up, number, is_edit=is_edit)
+                    await self._plan_on(account, asked, record, legs, under_way, outcome)
 
     async def _plan_on(
         self,
         account: AccountDesk,
-        stored: StoredMessage,
-        follow_up: FollowUp,
+        asked: _Asked,
         record: SignalRecord,
         legs: list[Trade],
-        prices: Mapping[TradeId, Price],
-        number: int,
+        under_way: Sequence[Intent],
         outcome: FollowUpOutcome,
     ) -> None:
+        stored, follow_up, number = asked.stored, asked.follow_up, asked.number
         account_id = account.account.account_id
         is_reversed = record.reading.side is not legs[0].side
         if is_reversed and not isinstance(follow_up.action, Close | ClosePart | CancelPending):
@@ -145,8 +171,12 @@ class ExecuteFollowUp:
                         await account.instrument(legs[0].symbol),
                     ),
                     quote=await account.quote(legs[0].symbol),
-                    rules=effective.rules,
-                    order_prices=prices,
+                    rules=_rules_for(effective.rules, is_edit=asked.is_edit),
+                    order_prices=order_prices(legs, under_way),
+                    care=_care_of(legs, under_way),
+                    steps=_steps_of(legs, under_way),
+                    is_live=stored.via is Origin.LIVE,
+                    is_edit=asked.is_edit,
                 )
             )
         except RefusedError:
@@ -224,6 +254,35 @@ def _as_wanted(
         for trade in trades
         if not is_ending(trade, under_way)
     ]
+
+
+def _rules_for(rules: Rules, *, is_edit: bool) -> Rules:
+    """Let an edit do no more than the user allows edits to do."""
+    limited = is_edit and rules.edit_policy is EditPolicy.PROTECTIVE_ONLY
+    if not limited or rules.follow_ups is FollowUps.NONE:
+        return rules
+    return replace(rules, follow_ups=FollowUps.PROTECTIVE_ONLY)
+
+
+def _care_of(legs: Sequence[Trade], intents: Sequence[Intent]) -> dict[TradeId, Care]:
+    found = {leg.trade_id: care_now(leg, legs, _own(leg, intents)) for leg in legs}
+    return {trade: care for trade, care in found.items() if care is not None}
+
+
+def _steps_of(
+    legs: Sequence[Trade], intents: Sequence[Intent]
+) -> dict[TradeId, tuple[TargetStep, ...]]:
+    found = {}
+    for leg in legs:
+        own = _own(leg, intents)
+        entry = next((i.command for i in own if isinstance(i.command, OpenLeg)), None)
+        if entry is not None:
+            found[leg.trade_id] = steps_now(entry, own)
+    return found
+
+
+def _own(leg: Trade, intents: Sequence[Intent]) -> list[Intent]:
+    return [intent for intent in intents if intent.trade == leg.trade_id]
 
 
 def _reason(plan: FollowUpPlan) -> str | None:

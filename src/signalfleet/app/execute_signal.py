@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from signalfleet.app import explain
+from signalfleet.app.close_opposite import CloseOpposite
 from signalfleet.app.desk import AccountDesk
 from signalfleet.app.execute_gate import entries_paused
 from signalfleet.app.guard_facts import guard_facts
@@ -21,7 +22,7 @@ from signalfleet.domain.risk.checks import Gatekeeping, OpenCopy
 from signalfleet.domain.risk.refusal import Refusal
 from signalfleet.domain.settings.resolve import Effective, Level, resolve
 from signalfleet.domain.signals.model import Signal
-from signalfleet.domain.trading.intents import IntentState, Lane
+from signalfleet.domain.trading.intents import Intent, IntentState, Lane
 from signalfleet.domain.trading.plan import (
     Place,
     PlanInput,
@@ -58,6 +59,7 @@ class SignalOutcome:
     copies: list[Copy] = field(default_factory=list)
     plans: list[TradePlan] = field(default_factory=list)
     trace: list[TraceStep] = field(default_factory=list)
+    closing: list[Intent] = field(default_factory=list)
     reason: str | None = None
     must_wait: bool = False
 
@@ -82,6 +84,7 @@ class ExecuteSignal:
 
     def __init__(self, desk: UserDesk) -> None:
         self._desk = desk
+        self._opposite = CloseOpposite(desk)
 
     async def plan(
         self,
@@ -100,7 +103,12 @@ class ExecuteSignal:
         now = self._desk.clock.now()
         message = stored.message
         signal_id = ids.signal_id(self._desk.user, message.channel, message.message, part)
-        accounts = [one for one in self._desk.accounts.values() if _feeds(mode, one)]
+        wanted = (await effective_settings(self._desk, message.channel, None)).rules.copy_to
+        accounts = [
+            one
+            for one in self._desk.accounts.values()
+            if _feeds(mode, one) and (wanted is None or one.account.account_id in wanted)
+        ]
         for account in accounts:
             drafted = [o for earlier in before for o in earlier.opened(account)]
             planned = sum(one.opening for one in (*before, outcome))
@@ -112,6 +120,7 @@ class ExecuteSignal:
                     outcome.must_wait |= await self._is_fresh(account, stored)
             else:
                 outcome.plans.append(result)
+                outcome.closing += await self._opposite.close(account, signal, result)
         if not accounts:
             outcome.reason = "no_account"
         if outcome.plans:
@@ -187,7 +196,8 @@ class ExecuteSignal:
         stored_copies = await open_copies(self._desk, account.account.account_id)
         copies = (*stored_copies, *drafted)
         known = await guard_facts(self._desk, account.account, facts, effective.rules, planned)
-        gate = replace(await self._gatekeeping(account, facts, stored, signal), facts=known)
+        gate = await self._gatekeeping(account, facts, stored, signal)
+        gate = replace(gate, facts=known, text=message.text)
         # The checks without prices come first: a refused signal costs the broker no reads.
         before = first_failure(
             check_before_prices(signal, message.channel, gate, copies, effective)
@@ -215,7 +225,10 @@ class ExecuteSignal:
         instrument = self._desk.profiles.meant_by(
             stored.message.channel, signal.symbol or "", await account.instrument(name)
         )
-        quote = await account.quote(name)
+        try:
+            quote = await account.quote(name)
+        except RefusedError:
+            return Refusal(code="no_quote", detail=name)
         plan = plan_signal(
             PlanInput(
                 place=Place(
@@ -238,7 +251,7 @@ class ExecuteSignal:
         )
         if isinstance(plan, Refusal):
             return plan
-        return await with_margin(account, facts, plan, instrument, quote)
+        return await with_margin(account, facts, plan, instrument, quote, effective)
 
     async def _gatekeeping(
         self, account: AccountDesk, facts: AccountFacts, stored: StoredMessage, signal: Signal
@@ -340,6 +353,10 @@ async def effective_settings(
     for scope, source in scopes.items():
         doc, _ = await desk.store.settings.get(scope)
         levels.append(Level(source=source, doc=doc))
+        pack = desk.packs.get(str(doc.get("prop_pack"))) if source == "account" else None
+        if pack is not None:
+            # First of all levels, so that nothing overrides what it sets.
+            levels.insert(0, Level(source=f"rule pack {pack.slug}", doc=pack.settings))
         state = desk.states.by_scope.get(scope)
         if state is not None:
             levels.append(Level(source=source, doc={"copy_state": state.value}))

@@ -28,8 +28,9 @@ README: Final = """\
 What SignalFleet holds about you, one file for each kind.
 
 trades.csv is for spreadsheets; all other files are JSON. Times are UTC. Amounts are text, so that
-nothing is rounded. Your Telegram session and MetaApi token are stored encrypted and never given
-out: sign in there to get new ones. Texts of messages that are older than we keep them are empty.
+nothing is rounded. Your Telegram session, MetaApi token and the addresses that notices go to are
+stored encrypted and never given out; settings.json shows the addresses masked. Texts of messages
+that are older than we keep them are empty.
 activity.json is a chain: each entry's hash covers the one before it.
 """
 TRADE_COLUMNS: Final = (

@@ -1,16 +1,19 @@
 """Gather what the guards look at beside prices, for one account at one moment."""
 
 from typing import Final
+from zoneinfo import ZoneInfo
 
+from signalfleet.app.prop_packs import pack_use
 from signalfleet.app.quotas import allowances
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.watch_losses import WatchLosses, zone_of
-from signalfleet.domain.risk.facts import GuardFacts, LossStreak
+from signalfleet.domain.risk.facts import GuardFacts, LossStreak, NewsView
 from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.trading.reports import AccountFacts
 from signalfleet.ports.store import Account
 
 LIVE: Final = "LIVE"
+NEW_YORK: Final = ZoneInfo("America/New_York")
 
 
 async def guard_facts(
@@ -30,4 +33,7 @@ async def guard_facts(
         balance=facts.balance,
         equity=facts.equity,
         is_live=account.mode == LIVE,
+        market_zone=NEW_YORK,
+        pack=await pack_use(desk.store.settings, account.account_id, rules.prop_pack, desk.packs),
+        news=desk.calendar.view() if desk.calendar is not None else NewsView(),
     )

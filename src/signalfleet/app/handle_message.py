@@ -9,26 +9,33 @@ import structlog
 from signalfleet.app import explain, quotas
 from signalfleet.app.ask_first import APPROVAL, NO_ANSWER, SKIPPED, AskFirst, candidate_of
 from signalfleet.app.complete_call import CompleteCall, Completed, Withdrawn, is_naked
+from signalfleet.app.doubts import (
+    doubt_about,
+    first_reason,
+    is_alone,
+    is_used_up,
+    is_wrong_sided,
+)
 from signalfleet.app.execute_follow_up import ExecuteFollowUp, FollowUpOutcome
 from signalfleet.app.execute_signal import ExecuteSignal, SignalOutcome, effective_settings
 from signalfleet.app.known_signals import context_of
+from signalfleet.app.newer_levels import is_outdated
+from signalfleet.app.not_to_be_read import not_to_be_read
 from signalfleet.app.profile_document import ProfileRefusedError
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.watch_layouts import LayoutWatch, Look
+from signalfleet.app.withdrawn_signals import plan_deleted, plan_turned
 from signalfleet.domain import ids
 from signalfleet.domain.accounts.asks import Ask
 from signalfleet.domain.settings.catalogue import Rules
-from signalfleet.domain.settings.choices import DeletePolicy, EditPolicy, LevelSource, NoStop
-from signalfleet.domain.signals.correlate import restates
+from signalfleet.domain.settings.choices import EditPolicy, LevelSource, NoStop
 from signalfleet.domain.signals.judge import Verdict, judge
 from signalfleet.domain.signals.model import (
     Ambiguous,
     Context,
     FollowUp,
-    Issue,
     NotASignal,
     Parsed,
-    ParseResult,
     Signal,
 )
 from signalfleet.domain.signals.profiles import NO_PROFILE, ChannelProfile
@@ -96,7 +103,7 @@ class HandleMessage:
         draft = _Draft(Decision(key=stored.key, reason=None))
         draft.trace.append(explain.received(stored))
         draft.channel = await self._desk.store.channels.get(stored.message.channel)
-        reason = await self._not_to_be_read(stored, draft.channel)
+        reason = await not_to_be_read(self._desk, stored, draft.channel)
         if reason is not None:
             draft.decision = replace(draft.decision, reason=reason)
         elif stored.deleted_at is not None:
@@ -153,30 +160,9 @@ class HandleMessage:
             self._desk.metrics.count("signalfleet_parse_drift_total")
         return look.has_just_changed
 
-    async def _not_to_be_read(self, stored: StoredMessage, channel: Channel | None) -> str | None:
-        if channel is None or channel.mode is CopyMode.OFF:
-            return "channel_off"
-        revisions = await self._desk.store.inbox.revisions(
-            stored.message.channel, stored.message.message
-        )
-        if stored.deleted_at is None and any(r.deleted_at for r in revisions):
-            return "deleted"
-        # The text that the channel has replaced is not acted on; its newer one is in the inbox too.
-        mine = stored.message.edited_at or stored.message.posted_at
-        if any(
-            r.rev > stored.rev and r.message.edited_at and r.message.edited_at >= mine
-            for r in revisions
-            if r.deleted_at is None
-        ):
-            return "superseded"
-        return None
-
     async def _deleted(self, stored: StoredMessage, draft: _Draft) -> None:
-        effective = await self._channel_rules(stored)
-        if effective.delete_policy is DeletePolicy.IGNORE:
-            draft.decision = replace(draft.decision, reason="deleted")
-            return
-        draft.add(await self._follow_ups.plan_deletion(stored))
+        rules = await self._channel_rules(stored)
+        draft.add(await plan_deleted(self._follow_ups, stored, rules))
         draft.decision = replace(draft.decision, reason=draft.decision.reason or "deleted")
 
     async def _read(self, stored: StoredMessage, draft: _Draft) -> None:
@@ -199,7 +185,12 @@ class HandleMessage:
             case Ambiguous() if await self._is_asked(stored, result, draft):
                 pass
             case NotASignal() | Ambiguous():
-                draft.decision = replace(draft.decision, reason=_first_reason(result))
+                rules = await self._channel_rules(stored)
+                turned = await plan_turned(self._follow_ups, stored, result, rules)
+                if turned is not None:
+                    draft.add(turned)
+                reason = draft.decision.reason or first_reason(result)
+                draft.decision = replace(draft.decision, reason=reason)
 
     async def _act(
         self, stored: StoredMessage, result: Parsed, context: Context, draft: _Draft
@@ -224,18 +215,24 @@ class HandleMessage:
                 is_new_layout=draft.look is not None and draft.look.is_strange,
             )
             # Levels on the wrong side are refused by planning, which shows all the checks.
-            if verdict is not Verdict.ACCEPT and not _is_wrong_sided(reading):
+            if verdict is not Verdict.ACCEPT and not is_wrong_sided(reading):
                 await self._doubtful(stored, reading, part, draft, verdict, decided)
-            elif isinstance(reading, FollowUp) and _is_used_up(stored, reading, context):
+            elif isinstance(reading, FollowUp) and is_used_up(stored, reading, context):
                 self._skip(draft, part, "completed_call")
+            elif isinstance(reading, FollowUp) and await is_outdated(
+                self._desk, stored, reading, context, draft.profile
+            ):
+                self._skip(draft, part, "superseded_by_newer")
             elif isinstance(reading, FollowUp):
                 drafted = draft.decision.intents
                 draft.add(await self._follow_ups.plan(stored, reading, context, number, drafted))
             elif decided:
                 self._skip(draft, part, "already_entered")
+            elif message.edited_at is not None and not rules.entry_on_edit:
+                self._skip(draft, part, "entry_on_edit_off")
             elif reading.expires_at and reading.expires_at <= self._desk.telegram_now():
                 self._skip(draft, part, "signal_ended")
-            elif is_naked(reading) and _is_alone(result) and _waits_for_stop(rules):
+            elif is_naked(reading) and is_alone(result) and _waits_for_stop(rules):
                 await self._call(stored, reading, draft)
             else:
                 await self._enter(stored, reading, part, draft)
@@ -310,7 +307,8 @@ class HandleMessage:
         decided: Sequence[SignalRecord],
     ) -> None:
         """Ask about a signal that may be meant; leave everything else that is in doubt alone."""
-        doubt = _doubt(reading, verdict, draft)
+        strange = draft.look is not None and draft.look.is_strange
+        doubt = doubt_about(reading, verdict, draft.profile, is_strange=strange)
         may_ask = verdict is Verdict.HOLD and not decided and _may_ask(draft)
         if may_ask and isinstance(reading, Signal) and reading.stop is not None:
             await self._hold(stored, reading, part, draft, doubt)
@@ -325,7 +323,7 @@ class HandleMessage:
         journal = self._desk.store.journal
         if await journal.signals_of_message(message.channel, message.message):
             return False
-        await self._hold(stored, signal, 0, draft, _first_reason(result))
+        await self._hold(stored, signal, 0, draft, first_reason(result))
         return True
 
     async def _hold(
@@ -365,7 +363,11 @@ class HandleMessage:
             signals=(*decision.signals, *([outcome.record] if outcome.record else [])),
             copies=(*decision.copies, *outcome.copies),
             trades=(*decision.trades, *(t for plan in outcome.plans for t in plan.trades)),
-            intents=(*decision.intents, *(i for plan in outcome.plans for i in plan.intents)),
+            intents=(
+                *decision.intents,
+                *outcome.closing,
+                *(i for plan in outcome.plans for i in plan.intents),
+            ),
             reason=decision.reason or outcome.reason,
         )
 
@@ -387,44 +389,6 @@ def _may_ask(draft: _Draft) -> bool:
     """Tell whether the channel trades for real; where it is only read nobody is asked."""
     mode = CopyMode.OFF if draft.channel is None else draft.channel.mode
     return mode in (CopyMode.ON, CopyMode.APPROVE)
-
-
-def _is_alone(result: Parsed) -> bool:
-    return sum(isinstance(reading, Signal) for reading in result.readings) == 1
-
-
-def _is_used_up(stored: StoredMessage, follow_up: FollowUp, context: Context) -> bool:
-    """Tell whether a follow-up only repeats the levels with which it completed a call."""
-    return any(
-        known.levels_from == stored.message.message and restates(follow_up, known)
-        for known in context.recent
-    )
-
-
-def _doubt(reading: Signal | FollowUp, verdict: Verdict, draft: _Draft) -> str:
-    """Say why a reading waits for the user, or is not acted on."""
-    if verdict is Verdict.IGNORE:
-        return "low_confidence"
-    if draft.look is not None and draft.look.is_strange:
-        return Issue.NEW_LAYOUT.value
-    if isinstance(reading, Signal) and not (reading.entry or draft.profile.no_price_means_market):
-        return "no_price"
-    return "held"
-
-
-def _is_wrong_sided(reading: Signal | FollowUp) -> bool:
-    wrong = {Issue.STOP_WRONG_SIDE, Issue.TARGET_WRONG_SIDE}
-    return isinstance(reading, Signal) and bool(wrong & set(reading.issues))
-
-
-def _first_reason(result: ParseResult) -> str:
-    match result:
-        case NotASignal(reasons=reasons):
-            return reasons[0].value
-        case Ambiguous(reasons=doubts):
-            return doubts[0].value
-        case Parsed():
-            return ""
 
 
 def _kept_reason(decision: Decision) -> str | None:

@@ -15,7 +15,8 @@ log = structlog.get_logger()
 
 AWAY_AFTER: Final = 3
 LONGEST_PAUSE_S: Final = 60.0
-AWAY: Final = "signalfleet_messenger_away"
+UNTRIED: Final = "untried"
+MESSENGER_AWAY: Final = "signalfleet_messenger_away"
 
 
 class MessengerLine:
@@ -35,7 +36,7 @@ class MessengerLine:
         self._not_before = 0.0
         self._failures = 0
         self._probe = asyncio.Lock()
-        self._metrics.gauge(AWAY, 0, kind=messenger.kind.value)
+        self._metrics.gauge(MESSENGER_AWAY, 0, kind=messenger.kind.value)
 
     @property
     def is_away(self) -> bool:
@@ -46,7 +47,7 @@ class MessengerLine:
         pause = self._not_before - self._clock.monotonic()
         if pause > 0 or (self.is_away and self._probe.locked()):
             after = timedelta(seconds=max(pause, 1.0))
-            return RetryLater(reason="away", after=after)
+            return RetryLater(reason=UNTRIED, after=after)
         if not self.is_away:
             return await self._deliver(target, message)
         async with self._probe:
@@ -70,7 +71,7 @@ class MessengerLine:
             if self.is_away:
                 log.info("messenger_back", kind=kind)
             self._failures = 0
-            self._metrics.gauge(AWAY, 0, kind=kind)
+            self._metrics.gauge(MESSENGER_AWAY, 0, kind=kind)
             return
         log.info("notice_not_delivered", kind=kind, reason=outcome.reason)
         if not outcome.is_theirs:
@@ -80,5 +81,5 @@ class MessengerLine:
         pause = max(2.0 ** min(self._failures - 1, 6), asked)
         self._not_before = self._clock.monotonic() + min(pause, LONGEST_PAUSE_S)
         if self._failures == AWAY_AFTER:
-            log.error("messenger_away", kind=kind, reason=outcome.reason)
-            self._metrics.gauge(AWAY, 1, kind=kind)
+            log.error("messenger_unreachable", kind=kind, reason=outcome.reason)
+            self._metrics.gauge(MESSENGER_AWAY, 1, kind=kind)

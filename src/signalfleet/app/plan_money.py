@@ -10,14 +10,18 @@ from signalfleet.domain.instruments.model import Instrument, Quote
 from signalfleet.domain.money import Price
 from signalfleet.domain.risk.checks import check_margin
 from signalfleet.domain.risk.refusal import Refusal
+from signalfleet.domain.risk.standing import check_margin_level, margin_level
 from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.settings.choices import SizeMode
+from signalfleet.domain.settings.resolve import Effective
 from signalfleet.domain.trading.plan import TradePlan, first_failure
 from signalfleet.domain.trading.reports import AccountFacts
 from signalfleet.ports.broker import MarginQuestion
 
 SURE_LEVERAGE: Final = 2
 """No symbol asks for more than half of its worth: below that the broker need not be asked."""
+LEVERAGES_DIFFER: Final = 25
+"""How much more margin than the account's leverage says a symbol may ask for."""
 
 
 async def rates_for(account: AccountDesk, facts: AccountFacts, rules: Rules) -> dict[str, Decimal]:
@@ -41,23 +45,38 @@ async def rates_for(account: AccountDesk, facts: AccountFacts, rules: Rules) -> 
 
 
 async def with_margin(
-    account: AccountDesk, facts: AccountFacts, plan: TradePlan, instrument: Instrument, quote: Quote
+    account: AccountDesk,
+    facts: AccountFacts,
+    plan: TradePlan,
+    instrument: Instrument,
+    quote: Quote,
+    effective: Effective,
 ) -> TradePlan | Refusal:
     """See that the account can carry the whole plan; a lack of margin reduces nothing silently.
 
-    The broker is asked only where half of what is traded is more than what is free.
+    The broker is asked only where half of what is traded is more than what is free, or where the
+    margin level could come near the user's limit.
     """
     side = plan.trades[0].side
     price = max((choice.reference for choice in plan.choices), key=lambda one: one.value)
     worth = _worth(plan, price, instrument, quote)
     needed = worth / SURE_LEVERAGE
-    if needed > facts.free_margin:
+    likely = worth / max(facts.leverage, 1)
+    limit = effective.rules.min_margin_level
+    level = margin_level(facts.equity, facts.margin + likely)
+    is_far = level is None or level >= limit * LEVERAGES_DIFFER
+    if needed > facts.free_margin or not is_far:
         question = MarginQuestion(
             symbol=instrument.name, side=side, lots=plan.sizing.lots, price=price
         )
         told = await account.broker.margin(question)
-        needed = worth / max(facts.leverage, 1) if told is None else told
-    checks = (*plan.checks, check_margin(needed, facts.free_margin))
+        needed = likely = likely if told is None else told
+        level = margin_level(facts.equity, facts.margin + likely)
+    checks = (
+        *plan.checks,
+        check_margin(needed, facts.free_margin),
+        check_margin_level(level, effective),
+    )
     return first_failure(checks) or replace(plan, checks=checks)
 
 

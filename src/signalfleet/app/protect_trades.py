@@ -128,6 +128,7 @@ class ProtectTrades:
             open_price=opened,
             stop=trade.stop_loss,
             best=best,
+            target=trade.take_profit,
             reached=reached_target(one.copy, one.intents, targets),
         )
 

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Final
 
 from signalfleet.app.user_desk import UserDesk
+from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.risk.facts import Allowance
 from signalfleet.domain.trading.records import Copy, CopyOutcome, Trade, TradeState
 from signalfleet.ports.store import CopyMode, UserStore
 
 TRADES: Final = "trades"
 DAY_KEY: Final = "quota_day"
+NEAR: Final = 0.8
 BACK_KEY: Final = "quota_back"
 ENDED: Final = frozenset({CopyOutcome.REJECTED, CopyOutcome.EXPIRED, CopyOutcome.CANCELLED})
 
@@ -79,3 +81,23 @@ async def give_back_unopened(store: UserStore, copies: Iterable[Copy]) -> None:
     A crash between the two costs the user one trade of that day, and never gives one too many.
     """
     await give_back(store, [str(copy.plan[BACK_KEY]) for copy in copies if BACK_KEY in copy.plan])
+
+
+class QuotaWatch:
+    """Tells at four fifths and at all of a day's trades, once each."""
+
+    def __init__(self, desk: UserDesk) -> None:
+        self._desk = desk
+        self._told: tuple[str, NoticeKind] | None = None
+
+    async def see(self) -> tuple[NoticeKind, str] | None:
+        day = day_of(self._desk, self._desk.clock.now())
+        used = await self._desk.store.quota.used(TRADES, day)
+        limit = self._desk.quota.max_trades_per_day
+        if used < limit * NEAR:
+            return None
+        kind = NoticeKind.QUOTA_REACHED if used >= limit else NoticeKind.QUOTA_NEAR
+        if self._told == (day, kind):
+            return None
+        self._told = day, kind
+        return kind, f"You have used {used} of today's {limit} trades"

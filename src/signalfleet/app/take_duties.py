@@ -46,7 +46,7 @@ async def take_duties(desk: UserDesk, due: Sequence[tuple[Trade, Duty]]) -> tupl
             cause = cause_of(duty, intents, now)
             if trade is None or trade.state is not seen.state or cause is None:
                 continue
-            intent = _intent(desk, trade, duty, cause, now)
+            intent = _intent(desk, trade, duty, cause, now, before=len(intents))
             taken.append(Taken(trade=trade, duty=duty, intent=intent))
         if taken:
             added = tuple(one.intent for one in taken)
@@ -56,9 +56,12 @@ async def take_duties(desk: UserDesk, due: Sequence[tuple[Trade, Duty]]) -> tupl
     return tuple(taken)
 
 
-def _intent(desk: UserDesk, trade: Trade, duty: Duty, cause: str, now: datetime) -> Intent:
+def _intent(
+    desk: UserDesk, trade: Trade, duty: Duty, cause: str, now: datetime, *, before: int
+) -> Intent:
     action = action_of(duty.command)
-    operation = "M98" if isinstance(duty.command, CancelLeg) else "P98"
+    # The steps of one position are several closes, each with a name of its own.
+    operation = "M98" if isinstance(duty.command, CancelLeg) else f"P{98 - before % 40}"
     return Intent(
         intent_id=ids.intent_id(desk.user, trade.account, trade.trade_id, action, cause),
         account=trade.account,

@@ -10,10 +10,11 @@ from typing import Final, TypeAlias
 import structlog
 
 from signalfleet.domain.accounts.notices import NoticeKind
-from signalfleet.domain.ids import TradeId
+from signalfleet.domain.ids import ChannelId, TradeId
 from signalfleet.domain.money import Price
 from signalfleet.domain.trading.intents import Intent, IntentState, Lane
 from signalfleet.domain.trading.records import CopyOutcome, MessageKey, Trade, TradeState
+from signalfleet.ports.chat_source import ChatBatch, Origin
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import PortError
 from signalfleet.ports.notices import KEPT
@@ -22,6 +23,8 @@ from signalfleet.ports.store import UserStore
 log = structlog.get_logger()
 
 Tell: TypeAlias = Callable[[NoticeKind, str, Mapping[str, object]], Awaitable[None]]
+
+News: TypeAlias = TradeId | MessageKey | Intent | ChannelId
 
 TOLD_AFTER_START: Final = timedelta(hours=1)
 """What happened while nobody ran is told unless it is older; the pages show it anyhow."""
@@ -41,7 +44,7 @@ class TradeNotices:
         self._store = store
         self._clock = clock
         self._tell = tell
-        self._waiting: deque[TradeId | MessageKey | Intent] = deque(maxlen=WAITING)
+        self._waiting: deque[News] = deque(maxlen=WAITING)
         self._news = asyncio.Event()
         self._told: OrderedDict[tuple[NoticeKind, str], None] = OrderedDict()
         self._stops: OrderedDict[TradeId, Price | None] = OrderedDict()
@@ -57,6 +60,11 @@ class TradeNotices:
     def message(self, key: MessageKey) -> None:
         """Look at a message that was decided on."""
         self._add(key)
+
+    def stored(self, batch: ChatBatch, *, has_news: bool) -> None:
+        """Tell of posts that were missed and have been read now."""
+        if has_news and batch.origin is Origin.REPAIR:
+            self._add(batch.chat)
 
     async def run(self) -> None:
         """Tell until cancelled; begin with what happened while nobody ran."""
@@ -74,7 +82,7 @@ class TradeNotices:
                 else:
                     self._waiting.popleft()
 
-    def _add(self, *items: TradeId | MessageKey | Intent) -> None:
+    def _add(self, *items: News) -> None:
         self._waiting.extend(items)
         self._news.set()
 
@@ -98,12 +106,14 @@ class TradeNotices:
         self._add(*(trade.trade_id for trade in reversed(recent)))
         return True
 
-    async def _look(self, item: TradeId | MessageKey | Intent) -> None:
+    async def _look(self, item: News) -> None:
         match item:
             case MessageKey():
                 await self._look_at_message(item)
             case Intent():
                 await self._look_at_intent(item)
+            case int():
+                await self._tell(NoticeKind.GAP_RECOVERED, f"chat:{item}", {"chat": item})
             case _:
                 trade = await self._store.journal.get_trade(item)
                 if trade is not None:
@@ -113,7 +123,9 @@ class TradeNotices:
         about = f"trade:{trade.trade_id}"
         facts = {"leg": trade.leg, "signal": str(trade.signal)}
         what = f"{trade.side.value} {trade.volume} {trade.symbol}"
-        if trade.opened_at is not None:
+        # The broker's answer has no price yet; the look that follows has.
+        is_known = trade.open_price is not None or trade.state is TradeState.CLOSED
+        if trade.opened_at is not None and is_known:
             at = "" if trade.open_price is None else f" at {trade.open_price}"
             text = f"{what}{at}, leg {trade.leg}"
             await self._once(NoticeKind.TRADE_OPENED, about, {**facts, "text": text})
@@ -154,9 +166,8 @@ class TradeNotices:
             is_refused = record.outcome is CopyOutcome.SKIPPED and record.entry_rev == key.rev
             if is_refused:
                 reading = record.reading
-                side = "" if reading.side is None else f"{reading.side.value} "
                 facts: dict[str, object] = {"chat": int(key.chat), "message": int(key.message)}
-                facts |= {"text": f"{side}{reading.symbol or ''}".strip()}
+                facts |= {"text": f"{reading.side.value} {reading.symbol or ''}".strip()}
                 if record.reason is not None:
                     facts["reason"] = record.reason
                 await self._once(NoticeKind.TRADE_REFUSED, f"signal:{record.signal_id}", facts)

@@ -11,8 +11,10 @@ from signalfleet.app.store_pulse import StorePulse
 from signalfleet.domain.accounts.copy_states import CopyStates
 from signalfleet.domain.accounts.tiers import FREE, UserQuota
 from signalfleet.domain.ids import AccountId, InstallationId, UserId
+from signalfleet.domain.risk.prop_packs import PropPack
 from signalfleet.domain.signals.parse import Parser
 from signalfleet.domain.trading.settle import SettleRules
+from signalfleet.ports.calendar import NewsCalendar
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.lease import Lease
 from signalfleet.ports.metrics import Metrics
@@ -25,8 +27,8 @@ class UserDesk:
 
     Whoever reads rows to write what follows from them holds `settling` meanwhile. `clock_offset` is
     Telegram's clock minus ours, None while nobody knows; `lease` None where no other process can
-    own the user's slot. `states` are read together with the Stop. `zone` is that of the user's pages;
-    `quota` is what the user's plan allows.
+    own the user's slot. `states` are read together with the Stop; `zone` is that of the user's
+    pages, `quota` what the user's plan allows.
     """
 
     user: UserId
@@ -44,6 +46,8 @@ class UserDesk:
     states: CopyStates = field(default_factory=CopyStates)
     zone: tzinfo = UTC
     quota: UserQuota = FREE
+    calendar: NewsCalendar | None = None
+    packs: Mapping[str, PropPack] = field(default_factory=dict)
     clock_offset: timedelta | None = None
     lease: Lease | None = None
     entries_not_before: datetime | None = None

@@ -85,7 +85,12 @@ def demo_settings(options: DemoOptions, city: City) -> Settings:
         metaapi_profile_url=city.text("metaapi_url") + "/profile",
         look_interval_s=options.look_interval_s,
         settle_profile="drill" if options.drill else "live",
+        notify_bot_token=SecretStr(""),
+        smtp_host="",
+        vapid_private_key=SecretStr(""),
         min_tier="OPERATOR",
+        calendar_url="",
+        calendar_file=None,
     )
 
 

@@ -116,18 +116,26 @@ def make_notifier(
         ),
         changed=courier.changed,
     )
-    links = None
-    if bot is not None:
-        links = NoticeLinks(
-            bot=bot,
-            store=store,
-            clock=clock,
-            targets=targets,
-            # Telegram tells one asker alone, so it is the owner of one slot.
-            asks=lambda: manager.owns_slot(0),
-            changed=courier.changed,
-        )
+    links = None if bot is None else _links(platform, manager, bot, targets, courier)
     return Notifier(courier=courier, desk=desk, links=links)
+
+
+def _links(
+    platform: Platform,
+    manager: UserBotManager,
+    bot: BotApi,
+    targets: NoticeTargets,
+    courier: NoticeCourier,
+) -> NoticeLinks:
+    return NoticeLinks(
+        bot=bot,
+        store=platform.store,
+        clock=platform.clock,
+        targets=targets,
+        # Telegram tells one asker alone, so it is the owner of one slot.
+        asks=lambda: manager.owns_slot(0),
+        changed=courier.changed,
+    )
 
 
 def _bot(settings: Settings) -> BotApi | None:

@@ -120,6 +120,8 @@ class Settings(BaseSettings):
     max_bots_per_server: int = Field(default=1000, ge=1)
     look_interval_s: float = Field(default=30.0, ge=0.2, le=600)
     settle_profile: Literal["live", "drill"] = "live"
+    calendar_url: str = ""
+    calendar_file: Path | None = None
     min_tier: Literal["FREE", "PREMIUM", "OPERATOR"] = "FREE"
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -16,6 +16,7 @@ from signalfleet.adapters.redis import limiter_options
 from signalfleet.bootstrap.language import load_profile_editor
 from signalfleet.bootstrap.platform import Platform, session_key
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
+from signalfleet.domain.accounts.tiers import limits_of
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.secrets import Sealer, Secret
@@ -121,6 +122,7 @@ def make_web_server(
             limits=limit_settings(platform),
             sealer=sealer,
             profiles=load_profile_editor(),
+            least_quota=limits_of(settings.min_tier),
             is_armed=platform.armed.is_armed,
             identity=telegram_identity(settings, platform.clock),
         )

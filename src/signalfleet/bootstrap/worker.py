@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import cast
 
+from signalfleet.adapters.calendar.feed import CalendarFeed, NoCalendar
 from signalfleet.adapters.emergency import EmergencyStore
 from signalfleet.adapters.metaapi.client import MetaApiClient
 from signalfleet.adapters.metaapi.known_symbols import KnownSymbols
@@ -16,13 +17,15 @@ from signalfleet.adapters.re2.client import Re2Compiler
 from signalfleet.app.connect_mt5 import ConnectMt5
 from signalfleet.app.sign_in import SignIn
 from signalfleet.bootstrap.brokers import Brokers, brokers_of
+from signalfleet.bootstrap.calendar import calendar_of
 from signalfleet.bootstrap.departures import delete_account
 from signalfleet.bootstrap.drill import with_crash_points
 from signalfleet.bootstrap.language import load_parser
 from signalfleet.bootstrap.local_terminal import open_local_terminal
 from signalfleet.bootstrap.lock import one_worker
-from signalfleet.bootstrap.messengers import Notifier
+from signalfleet.bootstrap.messengers import Notifier, make_notifier
 from signalfleet.bootstrap.platform import Platform
+from signalfleet.bootstrap.prop_packs import load_packs
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.bootstrap.telegram_kit import TelegramKit
 from signalfleet.bots.account_desk import AccountDesk
@@ -51,6 +54,7 @@ class Worker:
     accounts: AccountDesk | None
     departures: DepartureDesk
     notifier: Notifier
+    calendar: CalendarFeed | NoCalendar
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -60,6 +64,7 @@ class Worker:
                 tasks.create_task(self.logins.run(), name="sign_ins")
             tasks.create_task(self.departures.run(), name="departure_desk")
             tasks.create_task(self.notifier.run(), name="notices")
+            tasks.create_task(self.calendar.run(), name="calendar")
             if self.accounts is not None:
                 tasks.create_task(self.accounts.run(), name="account_desk")
 
@@ -80,6 +85,7 @@ async def open_worker(platform: Platform, opener: Opener | None = None) -> Async
         notifier.courier.wake(user)
 
     use = SessionUse(platform.store, platform.clock, epoch_of)
+    calendar = calendar_of(settings, platform.clock)
     with one_worker(settings.data_dir):
         client = MetaApiClient(clock=platform.clock, metrics=platform.metrics)
         async with client, AsyncExitStack() as stack:
@@ -90,6 +96,7 @@ async def open_worker(platform: Platform, opener: Opener | None = None) -> Async
                     _services(platform, brokers, kit, use),
                     entries_not_before=(await platform.armed.arming()).entries_not_before,
                     notified=notified,
+                    calendar=calendar,
                 ),
                 is_production=platform.settings.is_production,
             )
@@ -109,6 +116,7 @@ async def open_worker(platform: Platform, opener: Opener | None = None) -> Async
                 accounts=accounts,
                 departures=leaving,
                 notifier=notifier,
+                calendar=calendar,
             )
 
 
@@ -224,6 +232,7 @@ def _services(
         look_interval=timedelta(seconds=settings.look_interval_s),
         wake_by_bus=settings.work_lane == "bus",
         limits_of=_limits(settings),
+        packs=load_packs(),
         make_chat_source=make_chat_source,
         make_broker=make_broker,
     )

@@ -193,8 +193,7 @@ class AccountFollower:
         if self._failures:
             log.info("account_readable_again", failures=self._failures)
             self._failures = 0
-        for kind, text in await self._limits.see():
-            await self._notify(kind, f"account:{self._account.account.account_id}", {"text": text})
+        await self._see_limits()
         self._ends.set()
         self._wake()
         account = self._account.account.account_id
@@ -207,6 +206,17 @@ class AccountFollower:
         if result.changed or is_first:
             self._stops.changed()
         return result
+
+    async def _see_limits(self) -> None:
+        """Look at the user's limits; they hold back entries, and none goes out without a store."""
+        try:
+            seen = await self._limits.see()
+        except StoreInDoubtError:
+            raise
+        except StoreUnavailableError:
+            return
+        for kind, text in seen:
+            await self._notify(kind, f"account:{self._account.account.account_id}", {"text": text})
 
     async def _watch_unknown(self, result: LookResult | None) -> None:
         """Keep the ages of unknown orders, and raise the alarm for each that lasts too long."""

@@ -143,9 +143,10 @@ class UserBotManager:
         seat = self._seats.get(user)
         if seat is None:
             return
-        if seat.bot is not None:
+        bot = seat.bot
+        if bot is not None:
             await self._move(user, seat, BotState.STOPPING, None)
-            await seat.bot.drain()
+            await bot.drain()  # The seat may have lost it meanwhile.
         if seat.task is not None:
             seat.task.cancel()
             await asyncio.wait([seat.task], timeout=STOP_GRACE.total_seconds())

@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 TELEGRAM_WORD: Final = OneUse(scope="notify:telegram-word", life=timedelta(minutes=15), tries=5)
 PAUSE_S: Final = 5.0
+BETWEEN: Final = timedelta(seconds=0.5)
 LONGEST_PAUSE_S: Final = 60.0
 _WORD: Final = re.compile(r"([0-9a-z]{16,26})-([A-Za-z0-9_-]{22,40})", re.ASCII)
 CONNECTED: Final = (
@@ -76,6 +77,8 @@ class NoticeLinks:
             pause = PAUSE_S
             for one in found:
                 await self.take(one)
+            # A server that does not wait with its answer must not make this spin.
+            await self._clock.sleep(BETWEEN)
 
     async def take(self, started: Started) -> None:
         """Link the chat if the word is right, and say there what happened."""

@@ -1,16 +1,18 @@
 """What every bot of a worker shares."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from signalfleet.app.store_pulse import StorePulse
 from signalfleet.domain.accounts.tiers import UserQuota, limits_of
 from signalfleet.domain.ids import InstallationId, UserId
+from signalfleet.domain.risk.prop_packs import PropPack
 from signalfleet.domain.signals.parse import Parser
 from signalfleet.domain.trading.settle import SettleRules
 from signalfleet.ports.broker import Broker
 from signalfleet.ports.bus import Bus
+from signalfleet.ports.calendar import NewsCalendar
 from signalfleet.ports.chat_source import ChatSource
 from signalfleet.ports.clock import Chance, Clock
 from signalfleet.ports.lease import Lease
@@ -46,6 +48,8 @@ class BotServices:
     make_chat_source: Callable[[UserId, Secret], ChatSource]
     make_broker: Callable[[UserId, Account, Secret | None], Broker]
     recover: Callable[[UserId, int], Awaitable[None]] | None = None
+    calendar: NewsCalendar | None = None
+    packs: Mapping[str, PropPack] = field(default_factory=dict)
     limits_of: Callable[[str], UserQuota] = limits_of
     lease_of: Callable[[UserId], Lease | None] = lambda _user: None
     notified: Callable[[UserId], None] = lambda _user: None

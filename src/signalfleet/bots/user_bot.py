@@ -9,7 +9,6 @@ import structlog
 
 from signalfleet.app.channel_profiles import ChannelProfiles
 from signalfleet.app.connect_telegram import SESSION_FIELD
-from signalfleet.app.copy_states import load_states
 from signalfleet.app.desk import AccountDesk
 from signalfleet.app.execute_gate import CLOCK_ALERT
 from signalfleet.app.handle_message import HandleMessage
@@ -18,11 +17,12 @@ from signalfleet.app.move_channel import move_channel
 from signalfleet.app.notify import notify
 from signalfleet.app.trade_notices import TradeNotices
 from signalfleet.app.user_desk import UserDesk
-from signalfleet.app.watch_losses import zone_named
 from signalfleet.app.watched_chats import chosen, watched_chats
+from signalfleet.bots.chat_notices import told_of
 from signalfleet.bots.follow import AccountFollower
 from signalfleet.bots.park_connects import park_connects
 from signalfleet.bots.services import BotServices
+from signalfleet.bots.standing import Standing
 from signalfleet.bots.store_watch import StoreWatch
 from signalfleet.domain.accounts.notices import Notice, NoticeKind
 from signalfleet.domain.ids import AccountId, ChannelId, MessageId, UserId
@@ -31,7 +31,6 @@ from signalfleet.ports.bus import LiveEvent, WorkItem
 from signalfleet.ports.chat_source import (
     ChatBatch,
     ChatNotice,
-    ChatNoticeKind,
     ChatSource,
     LinkHealth,
 )
@@ -48,13 +47,6 @@ DRAIN_GRACE: Final = timedelta(seconds=8)
 TURNED: Final = {"text": "an edit turned the signal round, and nothing was opened or closed"}
 NEVER_SIGNED_IN: Final = "never_signed_in"
 SIGNED_OUT: Final = "signed_out"
-_KINDS: Final[Mapping[ChatNoticeKind, NoticeKind]] = {
-    ChatNoticeKind.LOST: NoticeKind.CHAT_LOST,
-    ChatNoticeKind.BACK: NoticeKind.CHAT_BACK,
-    ChatNoticeKind.HOLE: NoticeKind.POSTS_MISSED,
-    ChatNoticeKind.UNREADABLE: NoticeKind.POSTS_UNREADABLE,
-    ChatNoticeKind.MOVED: NoticeKind.CHAT_MOVED,
-}
 
 
 class AccountsChangedError(Exception):
@@ -85,9 +77,12 @@ class UserBot:
             lease=services.lease_of(user),
             pulse=services.pulse,
             entries_not_before=services.entries_not_before,
+            calendar=services.calendar,
+            packs=services.packs,
         )
         self._ingest = IngestMessages(self._desk)
         self._handle = HandleMessage(self._desk)
+        self._standing = Standing(self._desk, services, self._notify)
         self._trade_notices = TradeNotices(self._store, services.clock, self._notify)
         self._followers: dict[AccountId, AccountFollower] = {}
         self._source: ChatSource | None = None
@@ -156,6 +151,7 @@ class UserBot:
         for key in keys:
             item = WorkItem(user=self.user, kind="msg", key=f"{key.chat}.{key.message}.{key.rev}")
             await self._wake_by(item)
+        self._trade_notices.stored(batch, has_news=bool(keys))
 
     async def known_revision(self, chat: ChannelId, message: MessageId) -> ChannelMessage | None:
         revisions = await self._store.inbox.revisions(chat, message)
@@ -173,7 +169,7 @@ class UserBot:
         log.warning("chat_noticed", chat=notice.chat, kind=notice.kind.value, count=notice.count)
         if notice.moved_to is not None:
             await move_channel(self._store, notice.chat, notice.moved_to)
-        await self._notify(_KINDS[notice.kind], f"chat:{notice.chat}", _facts(notice))
+        await self._notify(*told_of(notice))
         await self._tell("chat", {"chat": notice.chat, "notice": notice.kind.value})
 
     async def _load(self) -> None:
@@ -280,10 +276,12 @@ class UserBot:
         for intent in handled.intents:
             self._followers[intent.account].dispatcher.add([intent])
         for ask in handled.asked:
-            facts = {"text": f"{ask.text}, at risk {', '.join(one.risk for one in ask.plans)}"}
-            await self._notify(NoticeKind.TRADE_HELD, f"message:{key.chat}.{key.message}", facts)
+            told = {"text": f"{ask.text}, at risk {', '.join(one.risk for one in ask.plans)}"}
+            await self._notify(NoticeKind.TRADE_HELD, f"message:{key.chat}.{key.message}", told)
         if handled.must_wait:
             return not handled.holds_chat
+        if handled.intents:
+            await self._standing.traded()
         if await self._handle.keep_look(handled):
             facts = {"message": key.message}
             await self._notify(NoticeKind.FORMAT_DRIFT, f"chat:{key.chat}", facts)
@@ -347,19 +345,10 @@ class UserBot:
                 await self._watch(self._source, channels)
 
     async def _read_standing(self) -> None:
-        """Read the states of copying, and what the user's plan allows."""
-        profile = await self._services.store.fleet.get_user(self.user)
-        if profile is not None:
-            self._desk.quota = self._services.limits_of(profile.tier)
-            self._desk.zone = zone_named(profile.timezone)
-        states = await load_states(self._store.settings)
-        if states == self._desk.states:
-            return
-        self._desk.states = states
-        log.info("copy_states_changed", count=len(states.by_scope))
-        for follower in self._followers.values():
-            follower.states_changed()
-        await self._tell("bot", {"states": True})
+        if await self._standing.read():
+            for follower in self._followers.values():
+                follower.states_changed()
+            await self._tell("bot", {"states": True})
 
     def _compare(self, accounts: Sequence[Account]) -> None:
         known = {key: desk.account for key, desk in self._desk.accounts.items()}
@@ -401,15 +390,6 @@ class UserBot:
                 await source.aclose()
         except TimeoutError:  # Letting it out would replace a cancellation under way.
             log.warning("source_close_timed_out", user_id=self.user)
-
-
-def _facts(notice: ChatNotice) -> dict[str, object]:
-    facts: dict[str, object] = {"chat": notice.chat}
-    if notice.first is not None:
-        facts["first"] = notice.first
-    if notice.count:
-        facts["count"] = notice.count
-    return facts
 
 
 def _is_about_earlier(message: ChannelMessage, waiting: MessageId) -> bool:

@@ -61,6 +61,21 @@ def resume(
     finish(copying_states.resume(quiet_settings(), user=user, is_sure=yes))
 
 
+@copying.command("confirm-pack")
+def confirm_pack(
+    account: Annotated[str, typer.Argument(help="The account's id, as `copying show` lists it.")],
+    *,
+    yes: Annotated[bool, typer.Option("--i-have-checked", help="Do not ask.")] = False,
+    user: User = None,
+) -> None:
+    """Confirm that the rule pack of an account holds, and that you may follow signals there."""
+    from signalfleet.cli import copying_states
+
+    finish(
+        copying_states.confirm_rule_pack(quiet_settings(), user=user, account=account, is_sure=yes)
+    )
+
+
 @copying.command("restart-drawdown")
 def restart_drawdown(
     account: Annotated[str, typer.Argument(help="The account's id, as `copying show` lists it.")],

@@ -3,7 +3,9 @@
 import typer
 
 from signalfleet.app.copy_states import load_states, set_state, stop_all
+from signalfleet.app.prop_packs import confirm_pack
 from signalfleet.app.watch_losses import restart_total
+from signalfleet.bootstrap.prop_packs import load_packs
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.bootstrap.terminal import open_terminal
 from signalfleet.domain.accounts.copy_states import USER, account_scope, channel_scope
@@ -63,6 +65,25 @@ async def restart_drawdown(settings: Settings, *, user: str | None, account: str
             raise RefusedError("there is no such account; `signalfleet copying show` lists yours")
         await restart_total(store, AccountId(account))
     typer.echo("The loss in all is counted from the next look at the account on.")
+    return 0
+
+
+async def confirm_rule_pack(
+    settings: Settings, *, user: str | None, account: str, is_sure: bool
+) -> int:
+    async with open_terminal(settings) as terminal:
+        store = terminal.store.user(await terminal.user(user))
+        doc, _ = await store.settings.get(f"account:{account}")
+        pack = load_packs().get(str(doc.get("prop_pack")))
+        if pack is not None:
+            typer.echo(f"{pack.name}, read on {pack.read_on} from: {pack.source}")
+            for key, value in pack.settings.items():
+                typer.echo(f"  {key} = {value}")
+            typer.echo(f"  signals of others: {pack.signals.value}")
+        if not is_sure and typer.prompt("Type confirm if all this holds").strip() != "confirm":
+            raise RefusedError("that was not the word confirm; nothing was changed")
+        done = await confirm_pack(store, AccountId(account), load_packs(), terminal.clock.now())
+    typer.echo(f"Confirmed: {done.version}.")
     return 0
 
 

@@ -128,6 +128,42 @@ def parse(
 
 
 @app.command()
+def plan(
+    text: Annotated[str, typer.Argument(help="The message, as the channel would post it.")],
+    *,
+    account: Annotated[
+        str | None, typer.Option(help="On which account; needed where there are several.")
+    ] = None,
+    channel: Annotated[
+        int | None, typer.Option(help="As a post of this channel, with its settings and words.")
+    ] = None,
+    user: User = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="On the demo that runs, with its play money.")
+    ] = False,
+    root: Annotated[Path, typer.Option(help="Where that demo keeps its data.")] = Path("var/demo"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show what would be sent for a message and why; nothing is stored or sent."""
+    from signalfleet.cli import plan as plan_command
+
+    use_unicode()
+    settings = None if demo else quiet_settings()
+    set_up_logs(as_json=False, level="ERROR")
+    finish(
+        plan_command.plan(
+            settings,
+            text,
+            user=user,
+            account=account,
+            chat=channel,
+            demo_root=root,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
 def replay(
     file: Annotated[Path, typer.Argument(help="result.json of a Telegram Desktop export.")],
     *,
@@ -202,7 +238,7 @@ def list_channels(search: str = "", user: User = None) -> None:
 def choose_channels(
     chats: Annotated[list[int], typer.Argument(help="Numbers of chats, as listed; after `--`.")],
     mode: Annotated[
-        Mode, typer.Option(help="on copies, approve asks first, paper only reads, off stops reading.")
+        Mode, typer.Option(help="on copies, approve asks first, paper only reads, off stops.")
     ] = Mode.PAPER,
     user: User = None,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from signalfleet.app.edit_profile import EditProfile
+from signalfleet.domain.accounts.tiers import FREE, UserQuota
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.bus import Bus
 from signalfleet.ports.clock import Clock
@@ -35,6 +36,7 @@ class WebDeps:
     browsers use. `cookie_secure` False is for browsers that refuse Secure cookies on loopback.
     Without `sealer`, for what users type, nobody can connect Telegram; `cell` is whom to ask.
     Without `identity` nobody can log in with Telegram, without `profiles` no channel has a page.
+    `least_quota` is what the operator gives to everybody, whatever their tier.
     Only `trusted_proxies` are believed when they say whom they speak for.
     """
 
@@ -55,6 +57,7 @@ class WebDeps:
     sealer: Sealer | None = None
     identity: IdentityProvider | None = None
     profiles: EditProfile | None = None
+    least_quota: UserQuota = FREE
 
     is_armed: Callable[[], Awaitable[bool]] = always
 

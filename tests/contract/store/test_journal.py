@@ -20,6 +20,9 @@ from kit.store_rows import (
 )
 from signalfleet.domain.ids import AccountId, ChannelId, IntentId, MessageId, SignalId, TradeId
 from signalfleet.domain.money import Lots, Price
+from signalfleet.domain.settings.distances import Distance
+from signalfleet.domain.settings.protection import Rung
+from signalfleet.domain.trading.care import Care
 from signalfleet.domain.trading.intents import (
     AmendLeg,
     CancelLeg,
@@ -28,7 +31,9 @@ from signalfleet.domain.trading.intents import (
     IntentState,
     ProtectLeg,
     ReduceLeg,
+    TargetStep,
 )
+from signalfleet.domain.trading.orders import StopStep, TrailingStop
 from signalfleet.domain.trading.records import CopyOutcome, Decision, Settlement, TradeState
 from signalfleet.ports.chat_source import ChatBatch
 from signalfleet.ports.errors import ConflictError, FencedError
@@ -256,6 +261,24 @@ async def test_an_added_intent_is_written_once(decided: World) -> None:
         CancelLeg(),
         ReduceLeg(remaining=Lots.of("0.03")),
         ProtectLeg(stop_loss=None, take_profit=Price.of("1.1")),
+        ProtectLeg(
+            stop_loss=Price.of("1.05"),
+            take_profit=None,
+            trailing=TrailingStop(
+                distance=Decimal("0.001"),
+                steps=(StopStep(reached=Price.of("1.1"), stop_loss=Price.of("1.07")),),
+            ),
+            care=Care(
+                pip=Decimal("0.0001"),
+                point=Decimal("0.00001"),
+                targets=(Price.of("1.1"), None),
+                distance=Distance.of("20 pips"),
+                table=(Rung(at=Distance.of("1 R"), stop=None),),
+                armed=Price.of("1.06"),
+            ),
+            steps=(TargetStep(price=Price.of("1.1"), remaining=Lots.of("0.02")),),
+            widens=True,
+        ),
         AmendLeg(price=Price.of("1.08501"), stop_loss=Price.of("1"), take_profit=None),
     ],
 )

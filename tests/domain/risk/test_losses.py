@@ -104,6 +104,18 @@ def test_four_fifths_warn_once_and_the_limit_stays_reached_until_its_period_is_o
     assert [line.reached for line in book.lines(limits)] == [False, False]
 
 
+def test_a_new_day_opens_only_what_the_day_had_closed() -> None:
+    limits = rules(daily_loss="10", weekly_loss="10")
+    now = at("2026-03-02T10:00")
+    book = LossBook().rolled(now, UTC, MIDNIGHT, Decimal(1000), Decimal(1000))
+    book, _ = book.seen(Decimal(900), limits)
+    tuesday = book.rolled(now + timedelta(days=1), UTC, MIDNIGHT, Decimal(900), Decimal(900))
+    assert [(line.key, line.reached) for line in tuesday.lines(limits)] == [
+        ("daily_loss", False),
+        ("weekly_loss", True),
+    ]
+
+
 @pytest.mark.parametrize(
     "doc",
     [

@@ -26,7 +26,8 @@ from signalfleet.domain.signals.model import (
     TpRef,
     Trail,
 )
-from signalfleet.domain.trading.follow_up import FollowUpPlan, FollowUpQuestion, plan_follow_up
+from signalfleet.domain.trading.care import Care
+from signalfleet.domain.trading.follow_up import plan_follow_up
 from signalfleet.domain.trading.intents import (
     AmendLeg,
     CancelLeg,
@@ -35,6 +36,7 @@ from signalfleet.domain.trading.intents import (
     ProtectLeg,
     ReduceLeg,
 )
+from signalfleet.domain.trading.leg_commands import FollowUpPlan, FollowUpQuestion, LegCommand
 from signalfleet.domain.trading.records import Trade, TradeState
 
 OPEN = a_trade(1)
@@ -82,6 +84,10 @@ def outcome(found: FollowUpPlan) -> str:
     if found.commands:
         (command,) = commands(found)
         match command:
+            case ProtectLeg(care=Care(armed=Price() as armed)):
+                return f"armed {plain(armed)}"
+            case ProtectLeg(care=Care(distance=distance)):
+                return f"follow {distance}"
             case ProtectLeg(stop_loss=stop, take_profit=target):
                 return f"protect {plain(stop)} {plain(target)}"
             case AmendLeg(price=price, stop_loss=stop, take_profit=target):
@@ -115,8 +121,9 @@ TABLE: list[tuple[Action, str, str, str]] = [
      "stop_wrong_side", "protect 2353 2360"),
     (MoveStop(to=EntryOffset(pips=Decimal(20))), "protect 2352 2360", "open_price_unknown",
      "protect 2352 2360"),
-    (MoveStop(to=Trail(pips=Decimal(50))), "trailing_not_offered", "trailing_not_offered",
-     "trailing_not_offered"),
+    (MoveStop(to=Trail(pips=Decimal(50))), "follow 50 pips", "order_not_filled",
+     "follow 50 pips"),
+    (MoveStop(to=Trail()), "trailing_unknown", "order_not_filled", "trailing_unknown"),
     (MoveTarget(index=1, price=Price.of("2365")), "protect 2340 2365", "amend 2345 2340 2365",
      "protect 2340 2365"),
     (MoveTarget(index=1, price=None), "protect 2340 None", "amend 2345 2340 None",
@@ -132,7 +139,7 @@ TABLE: list[tuple[Action, str, str, str]] = [
     (Close(), "close", "cancel", "close"),
     (ClosePart(fraction=Decimal("0.5")), "reduce to 0.05", "no_open_trade", "reduce to 0.02"),
     (ClosePart(fraction=Decimal(1)), "close", "no_open_trade", "close"),
-    (ClosePart(), "reduce to 0.05", "no_open_trade", "reduce to 0.02"),
+    (ClosePart(), "fraction_unstated", "no_open_trade", "fraction_unstated"),
     (ClosePart(leg=1), "close", "no_open_trade", "close"),
     (ClosePart(leg=2), "no_such_leg", "no_open_trade", "no_such_leg"),
     (CancelPending(), "nothing_pending", "cancel", "nothing_pending"),
@@ -188,7 +195,15 @@ def test_break_even_never_loosens_a_stop_that_is_past_it_already() -> None:
 
 
 def test_break_even_waits_for_the_price() -> None:
-    assert outcome(plan(BreakEven(), OPEN, quote=a_quote("2349", "2349.1"))) == "late_stop"
+    fallen = a_quote("2349", "2349.1")
+    found = plan(BreakEven(), OPEN, quote=fallen)
+    assert outcome(found) == "armed 2350.1"
+    (command,) = commands(found)
+    assert isinstance(command, ProtectLeg)
+    assert (command.stop_loss, command.take_profit) == (OPEN.stop_loss, OPEN.take_profit)
+    assert "as soon as the price allows it" in found.commands[0].text
+    assert outcome(plan(BreakEven(price=Price.of("2357")), OPEN)) == "armed 2357"
+    assert outcome(plan(BreakEven(), OPEN, break_even="off")) == "break_even_off"
 
 
 def test_a_sell_is_the_mirror_of_a_buy() -> None:
@@ -314,6 +329,76 @@ def test_a_part_close_never_closes_all_and_never_adds(
 
 
 prices = st.decimals("2300", "2400", places=2).map(Price)
+every_action = st.one_of(
+    st.builds(BreakEven, price=st.none() | prices),
+    st.builds(MoveStop, to=prices | st.builds(Trail, pips=st.none() | st.just(Decimal(50)))),
+    st.builds(MoveTarget, index=st.none() | st.integers(1, 3), price=st.none() | prices),
+    st.builds(SetTargets, prices=st.lists(st.none() | prices, max_size=3).map(tuple)),
+    st.builds(ClosePart, fraction=st.none() | st.decimals("0.01", "1", places=2)),
+    st.just(Close()),
+    st.just(CancelPending()),
+)
+
+
+def money_at_risk(trade: Trade) -> Decimal:
+    """What the leg loses at its stop, in price times lots."""
+    assert trade.stop_loss is not None
+    away = (Decimal(2350) - trade.stop_loss.value) * trade.side.sign
+    return max(away, Decimal(0)) * trade.volume_open.value
+
+
+@given(
+    st.lists(every_action, min_size=1, max_size=6),
+    st.sampled_from(Side),
+    st.decimals("2335", "2365", places=2),
+    st.sampled_from(["flag", "close"]),
+    st.booleans(),
+)
+def test_no_message_raises_volume_or_risk_without_permission(
+    messages: list[Action], side: Side, bid: Decimal, late_stop: str, is_edit: bool
+) -> None:
+    """Whole conversations, each command carried out, on legs with a stop."""
+    first = Price.of("2340") if side is Side.BUY else Price.of("2360")
+    legs = [
+        a_trade(n, side=side, stop_loss=first, take_profit=None, volume_open=Lots.of("0.04"))
+        for n in (1, 2)
+    ]
+    quote = a_quote(str(bid), str(bid + Decimal("0.1")))
+    for action in messages:
+        asked = FollowUpQuestion(
+            action=action,
+            trades=[leg for leg in legs if leg.state is TradeState.OPEN],
+            targets=TARGETS,
+            canonical="XAUUSD",
+            instrument=GOLD,
+            quote=quote,
+            rules=rules(late_stop=late_stop, partial_default="0.5"),
+            is_edit=is_edit,
+        )
+        before = {leg.trade_id: leg for leg in legs}
+        for item in plan_follow_up(asked).commands:
+            legs = [carried_out(leg, item) for leg in legs]
+        for leg in legs:
+            old = before[leg.trade_id]
+            assert leg.volume_open <= old.volume_open
+            assert money_at_risk(leg) <= money_at_risk(old)
+            assert leg.stop_loss is not None
+
+
+def carried_out(leg: Trade, item: LegCommand) -> Trade:
+    if item.trade.trade_id != leg.trade_id:
+        return leg
+    match item.command:
+        case CloseLeg():
+            return replace(leg, state=TradeState.CLOSED, volume_open=Lots.of(0))
+        case ReduceLeg(remaining=remaining):
+            return replace(leg, volume_open=remaining)
+        case ProtectLeg(stop_loss=stop, take_profit=target):
+            return replace(leg, stop_loss=stop, take_profit=target)
+        case command:
+            raise AssertionError(command)
+
+
 actions = st.one_of(
     st.builds(BreakEven, price=st.none() | prices),
     st.builds(MoveStop, to=prices),

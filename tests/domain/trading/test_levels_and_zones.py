@@ -103,7 +103,7 @@ class TestStops:
         ],
     )
     def test_stops_nearer_or_farther_than_the_user_wants_are_refused(
-        self, doc: dict[str, str], passes: bool
+        self, doc: dict[str, Any], passes: bool
     ) -> None:
         result = plan_signal(asked(**doc))
         assert isinstance(result, TradePlan) is passes

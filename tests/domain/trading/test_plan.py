@@ -163,7 +163,8 @@ def test_all_reasons_that_need_no_price_are_looked_at_together() -> None:
 def test_another_channel_another_idea_an_addition_and_long_ago_are_no_repeats(
     copy: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    planned(a_question(a_signal(**change), copies=[a_copy(**copy)]))
+    rules = effective(cross_channel="allow")
+    planned(a_question(a_signal(**change), copies=[a_copy(**copy)], effective=rules))
 
 
 def test_an_idea_that_lives_is_a_repeat_however_old_it_is() -> None:

@@ -204,6 +204,10 @@ class TestWhatTheBrokersSideIsTold:
         assert later.steps[0].reached == Price.of("2358")
         assert later.steps[0].stop_loss == Price.of("2353")
 
+    def test_a_leg_that_ends_at_that_very_target_needs_none(self) -> None:
+        assert broker_stops(replace(held(), target=Price.of("2360")), care(), GOLD) is None
+        assert broker_stops(replace(held(), target=Price.of("2370")), care(), GOLD) is not None
+
     def test_what_only_we_can_follow_is_not_told(self) -> None:
         doc: dict[str, Any] = {
             "trailing": "share_of_peak",

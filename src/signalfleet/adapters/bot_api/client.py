@@ -118,7 +118,7 @@ class BotApi:
     async def _call(
         self, method: str, body: Mapping[str, object], timeout_s: float
     ) -> tuple[int, Mapping[str, object]]:
-        url = URL(f"{self.address}/bot{self.token.reveal()}/{method}", encoded=True)
+        url = URL("/".join((self.address, "bot" + self.token.reveal(), method)), encoded=True)
         async with (
             asyncio.timeout(timeout_s),
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session,

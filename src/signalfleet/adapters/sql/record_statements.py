@@ -71,6 +71,8 @@ class RecordStatements(StatementMaker):
             .order_by(bots.c.wish_rev)
             .limit(LIMIT),
         )
+
+    def _sign_in(self) -> None:
         self.put_session = self._put(web_sessions)
         self.get_session = self._lookup(
             "sf_session", sa.select(web_sessions).where(given(web_sessions.c.sid_hash))

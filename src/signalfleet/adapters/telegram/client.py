@@ -8,7 +8,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import structlog
-from rsa import PublicKey
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
 from telethon import TelegramClient, functions
 from telethon.crypto import rsa
 from telethon.errors import FloodWaitError
@@ -56,12 +62,13 @@ def _library_logger() -> logging.Logger:
 
 def public_key_of(pem: str) -> str:
     """Return an RSA public key in the form that the library reads; ValueError if it is none."""
-    text = pem.strip().encode("ascii")
-    if b"BEGIN PUBLIC KEY" in text:
-        key = PublicKey.load_pkcs1_openssl_pem(text)
-    else:
-        key = PublicKey.load_pkcs1(text)
-    return str(key.save_pkcs1().decode("ascii"))
+    try:
+        key = load_pem_public_key(pem.strip().encode("ascii"))
+    except UnsupportedAlgorithm as error:
+        raise ValueError("a key of an unknown kind") from error
+    if not isinstance(key, RSAPublicKey):
+        raise ValueError("not an RSA key")  # noqa: TRY004 - the text is wrong, not its type
+    return key.public_bytes(Encoding.PEM, PublicFormat.PKCS1).decode("ascii")
 
 
 def trust_server(settings: TelegramSettings) -> None:

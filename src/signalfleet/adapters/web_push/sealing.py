@@ -82,7 +82,10 @@ class VapidKey:
     """Our key at push services (RFC 8292); browsers subscribe for its public half."""
 
     def __init__(self, private: Secret) -> None:
-        raw = decode(private.reveal())
+        try:
+            raw = decode(private.reveal())
+        except ValueError:
+            raw = b""
         if len(raw) != KEY_BYTES:
             raise ValueError("a key for web push is 32 bytes in base64url")
         self._key = ec.derive_private_key(int.from_bytes(raw, "big"), ec.SECP256R1())

@@ -33,6 +33,8 @@ class NoticeKind(StrEnum):
     ORDER_CANCELLED = "order_cancelled"
     GUARD_NEAR = "guard_near"
     GUARD_REACHED = "guard_reached"
+    CALENDAR_BLIND = "calendar_blind"
+    CALENDAR_BACK = "calendar_back"
     QUOTA_NEAR = "quota_near"
     QUOTA_REACHED = "quota_reached"
     STATE_CHANGED = "state_changed"
@@ -66,6 +68,7 @@ _INFO: Final = frozenset(
     {
         _K.STOP_MOVED,
         _K.STATE_CHANGED,
+        _K.CALENDAR_BACK,
         _K.CHAT_BACK,
         _K.CHAT_MOVED,
         _K.GAP_RECOVERED,

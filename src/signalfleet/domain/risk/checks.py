@@ -10,6 +10,7 @@ from signalfleet.domain.instruments.model import Quote, Side
 from signalfleet.domain.money import Price
 from signalfleet.domain.risk.facts import NO_FACTS, GuardFacts
 from signalfleet.domain.risk.refusal import Check
+from signalfleet.domain.settings.choices import Conflict
 from signalfleet.domain.settings.resolve import Effective
 from signalfleet.domain.signals.model import Issue, PriceRange, Signal
 
@@ -69,6 +70,7 @@ class Gatekeeping:
     clock_offset: timedelta = timedelta(0)
     symbol_held: bool = False
     facts: GuardFacts = NO_FACTS
+    text: str = ""
 
 
 def check_account(facts: Gatekeeping) -> tuple[Check, ...]:
@@ -85,13 +87,13 @@ def check_account(facts: Gatekeeping) -> tuple[Check, ...]:
         ),
         _flag("connection", _yes(facts.connected), facts.connected, "account_not_ready"),
         _flag(
-            "trading allowed", _yes(facts.trade_allowed), facts.trade_allowed, "trading_disabled"
-        ),
-        _flag(
             "password",
             "investor" if facts.investor else "trading",
             not facts.investor,
             "investor_password",
+        ),
+        _flag(
+            "trading allowed", _yes(facts.trade_allowed), facts.trade_allowed, "trading_disabled"
         ),
         _flag(
             "unknown outcomes",
@@ -197,11 +199,11 @@ def check_conflict(
     symbol: str, side: Side, copies: Sequence[OpenCopy], effective: Effective
 ) -> Check:
     opposite = [c for c in copies if c.is_live and c.symbol == symbol and c.traded is not side]
-    hedging = effective.rules.conflict.value == "hedge"
+    hedging = effective.rules.conflict is not Conflict.REFUSE_NEW
     return Check(
         name="opposite trade",
         value=str(len(opposite)),
-        limit="allowed" if hedging else "0",
+        limit=effective.rules.conflict.value,
         source=effective.source("conflict"),
         passed=hedging or not opposite,
         code="opposite_open",

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
+from signalfleet.domain.settings.choices import Impact
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
@@ -42,6 +44,36 @@ class LossStreak:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewsEvent:
+    """Something that is published at a known time; `currency` may be ALL."""
+
+    at: datetime
+    currency: str
+    impact: Impact
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewsView:
+    """The calendar as last read. `trouble` says in words why it could not be read again."""
+
+    events: tuple[NewsEvent, ...] = ()
+    read_at: datetime | None = None
+    trouble: str | None = None
+    is_configured: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackUse:
+    """An account's rule pack; `is_confirmed`: the user confirmed this version of it."""
+
+    name: str
+    is_known: bool
+    is_confirmed: bool = False
+    signals: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GuardFacts:
     """Facts for one account at one moment. `zone` None: the zone that was set is not known."""
 
@@ -52,6 +84,9 @@ class GuardFacts:
     balance: Decimal = Decimal(0)
     equity: Decimal = Decimal(0)
     is_live: bool = False
+    market_zone: tzinfo = UTC
+    news: NewsView = NewsView()
+    pack: PackUse | None = None
 
 
 NO_FACTS = GuardFacts()

@@ -25,6 +25,7 @@ def check_standing(now: datetime, facts: GuardFacts, effective: Effective) -> tu
         *check_quotas(facts),
         check_zone(facts, effective),
         check_limit_set(facts, effective),
+        *check_pack(facts),
         *(check_reached(line, effective) for line in facts.losses),
         check_streak(now, facts, effective),
     )
@@ -81,6 +82,30 @@ def check_limit_set(facts: GuardFacts, effective: Effective) -> Check:
         source="product default",
         passed=is_set or not facts.is_live,
         code="loss_limit_missing",
+    )
+
+
+def check_pack(facts: GuardFacts) -> tuple[Check, ...]:
+    """A pack that nobody knows, or that the user did not confirm, opens nothing."""
+    pack = facts.pack
+    if pack is None:
+        return ()
+    if not pack.is_known:
+        value, code = "not known here", "prop_pack_unknown"
+    elif pack.is_confirmed:
+        value, code = "confirmed by you", "prop_not_confirmed"
+    else:
+        value = f"not confirmed, signals of others {pack.signals}"
+        code = "prop_not_confirmed" if pack.signals == "allowed" else "prop_signals_forbidden"
+    return (
+        Check(
+            name=f"rule pack {pack.name}",
+            value=value,
+            limit="confirmed",
+            source="account",
+            passed=pack.is_known and pack.is_confirmed,
+            code=code,
+        ),
     )
 
 
@@ -149,3 +174,20 @@ def _equity_check(worst: Decimal, effective: Effective) -> Sequence[Check]:
         code="equity_stop",
     )
     return (check,)
+
+
+def margin_level(equity: Decimal, margin: Decimal) -> Decimal | None:
+    """Return equity in percent of the margin; None where none is in use."""
+    return equity / margin * 100 if margin > 0 else None
+
+
+def check_margin_level(level: Decimal | None, effective: Effective) -> Check:
+    limit = effective.rules.min_margin_level
+    return Check(
+        name="margin level after it",
+        value="no margin in use" if level is None else f"{level:.0f} %",
+        limit=f"{limit:f} %",
+        source=effective.source("min_margin_level"),
+        passed=level is None or level >= limit,
+        code="margin_level",
+    )

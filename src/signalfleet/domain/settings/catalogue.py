@@ -5,7 +5,9 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Final
 
+from signalfleet.domain.settings.calendar import CalendarRules
 from signalfleet.domain.settings.entries import EntryRules
+from signalfleet.domain.settings.filters import FilterRules
 from signalfleet.domain.settings.follow_ups import FollowUpRules
 from signalfleet.domain.settings.guards import GuardRules
 from signalfleet.domain.settings.losses import LossRules
@@ -17,7 +19,15 @@ from signalfleet.domain.settings.values import SPEC, Spec
 
 @dataclass(frozen=True, kw_only=True)
 class Rules(
-    SizingRules, StopRules, EntryRules, ProtectionRules, FollowUpRules, GuardRules, LossRules
+    SizingRules,
+    StopRules,
+    EntryRules,
+    ProtectionRules,
+    FollowUpRules,
+    GuardRules,
+    LossRules,
+    FilterRules,
+    CalendarRules,
 ):
     """The values in force for one signal on one account."""
 
@@ -32,6 +42,8 @@ GROUPS: Final[Mapping[str, type]] = MappingProxyType(
         "Follow-ups": FollowUpRules,
         "Guards": GuardRules,
         "Loss limits": LossRules,
+        "Filters": FilterRules,
+        "Hours and news": CalendarRules,
     }
 )
 CATALOGUE: Final[Mapping[str, Spec]] = MappingProxyType(

@@ -128,6 +128,7 @@ class OnDuplicate(StrEnum):
 
 class Conflict(StrEnum):
     REFUSE_NEW = "refuse_new"
+    CLOSE_OLD = "close_old"
     HEDGE = "hedge"
 
 
@@ -154,3 +155,29 @@ class LossAnchor(StrEnum):
 class LossAction(StrEnum):
     STOP_NEW = "stop_new"
     CLOSE_ALL = "close_all"
+
+
+class CrossChannel(StrEnum):
+    FIRST_WINS = "first_wins"
+    ALLOW = "allow"
+
+
+class NewsBlind(StrEnum):
+    ALLOW = "allow"
+    REFUSE = "refuse"
+
+
+class WeekendAction(StrEnum):
+    KEEP = "keep"
+    NO_NEW = "no_new"
+    CLOSE = "close"
+
+
+class Impact(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        return tuple(Impact).index(self)

@@ -7,9 +7,19 @@ from signalfleet.domain.settings.choices import (
     DeletePolicy,
     EditPolicy,
     FollowUps,
+    LateStop,
     OnDuplicate,
+    OnFlip,
 )
-from signalfleet.domain.settings.values import ACCOUNT_OR_USER, FLAG, choice, number, setting
+from signalfleet.domain.settings.kinds import optional
+from signalfleet.domain.settings.values import (
+    ACCOUNT_OR_USER,
+    CHANNEL_OR_USER,
+    FLAG,
+    choice,
+    number,
+    setting,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +35,22 @@ class FollowUpRules:
         FLAG,
         "Whether a channel may move a stop to where the trade can lose more.",
     )
-    partial_default: Decimal = setting(
-        Decimal("0.5"),
-        number("0.01", "0.99"),
+    late_stop: LateStop = setting(
+        LateStop.FLAG,
+        choice(LateStop),
+        "What is done about a new stop that the price has passed already: only tell you, or close "
+        "the trade, if the level is near and the message has just come.",
+    )
+    follow_up_window: Decimal = setting(
+        Decimal(12),
+        number("0.1", "720"),
+        "How old a signal may be for a later message that does not name it.",
+        scopes=CHANNEL_OR_USER,
+        unit="hours",
+    )
+    partial_default: Decimal | None = setting(
+        None,
+        optional(number("0.01", "0.99"), word="ask"),
         "The share that is closed when a channel says to close a part and not how much.",
         unit="share of the volume",
         also_called=("Half Close", "Partial Close"),
@@ -40,7 +63,18 @@ class FollowUpRules:
     delete_policy: DeletePolicy = setting(
         DeletePolicy.CANCEL_PENDING,
         choice(DeletePolicy),
-        "What happens when a channel deletes a signal.",
+        "What happens when a channel deletes a signal: nothing; its orders that wait are "
+        "cancelled; besides, its open trades go to break-even, are closed, or you are asked.",
+    )
+    entry_on_edit: bool = setting(
+        True,
+        FLAG,
+        "Whether an edit may bring a first entry, where the message led to none before.",
+    )
+    on_flip: OnFlip = setting(
+        OnFlip.NOTIFY,
+        choice(OnFlip),
+        "What happens when an edit turns a signal round: only tell you, or close its trades.",
     )
     on_duplicate: OnDuplicate = setting(
         OnDuplicate.CLOSE_LATER,

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from signalfleet.domain.settings.choices import Conflict, CopyState
+from signalfleet.domain.settings.choices import Conflict, CopyState, CrossChannel
+from signalfleet.domain.settings.kinds import optional
 from signalfleet.domain.settings.values import (
     ACCOUNT_OR_USER,
     CHANNEL_OR_USER,
@@ -90,6 +91,29 @@ class GuardRules:
         "How many copied signals may be open at once in one symbol.",
         merge=Merge.LOWEST,
         also_called=("Max Symbol Open Count",),
+    )
+    max_trades_per_day: Decimal | None = setting(
+        None,
+        optional(number("1", "1000")),
+        "How many signals may be copied to one account in a day.",
+        merge=Merge.LOWEST,
+        also_called=("max deals per day",),
+    )
+    cross_channel: CrossChannel = setting(
+        CrossChannel.FIRST_WINS,
+        choice(CrossChannel),
+        "What happens to an idea that another channel brought within a quarter of an hour.",
+        scopes=ACCOUNT_OR_USER,
+        also_called=("reduceCorrelations",),
+    )
+    max_currency_risk_percent: Decimal = setting(
+        Decimal(3),
+        number("0", "100"),
+        "The most that all open trades together may risk on one currency or one group of markets.",
+        merge=Merge.LOWEST,
+        scopes=ACCOUNT_OR_USER,
+        unit="% of the balance",
+        also_called=("correlation filter",),
     )
     max_open_risk_percent: Decimal = setting(
         Decimal(5),

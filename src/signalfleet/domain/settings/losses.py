@@ -1,19 +1,35 @@
 """How much an account may lose before nothing more is opened."""
 
+import re
 from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
+from typing import Final
 
+from signalfleet.domain.errors import DomainError
 from signalfleet.domain.settings.choices import LossAction, LossAnchor
 from signalfleet.domain.settings.kinds import optional
 from signalfleet.domain.settings.times import MINE, TIME_OF_DAY, TIME_ZONE
 from signalfleet.domain.settings.values import (
     ACCOUNT_OR_USER,
+    Kind,
     Merge,
+    Scope,
     choice,
     number,
     setting,
 )
+
+SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+def _pack(value: object) -> str:
+    if not isinstance(value, str) or not SLUG.fullmatch(value):
+        raise DomainError("a rule pack is named by small letters and digits, or none")
+    return value
+
+
+PACK: Final = Kind(read=_pack, allowed="the name of a rule pack, or none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +98,13 @@ class LossRules:
         scopes=ACCOUNT_OR_USER,
         also_called=("Disable Copy", "Close All & Disable"),
     )
+    prop_pack: str = setting(
+        "none",
+        PACK,
+        "A pack of a prop firm's rules for this account; nothing loosens what it sets.",
+        scopes=(Scope.ACCOUNT,),
+        also_called=("prop firm mode", "challenge rules"),
+    )
     loss_streak: Decimal | None = setting(
         None,
         optional(number("1", "100")),
@@ -89,6 +112,14 @@ class LossRules:
         merge=Merge.LOWEST,
         scopes=ACCOUNT_OR_USER,
         also_called=("max losses in a row", "consecutive losses"),
+    )
+    min_margin_level: Decimal = setting(
+        Decimal(200),
+        number("0", "100000"),
+        "The margin level, equity against margin, that must be left after a trade.",
+        merge=Merge.HIGHEST,
+        unit="%",
+        also_called=("accfilter",),
     )
     loss_streak_pause: Decimal = setting(
         Decimal(24),

@@ -117,7 +117,7 @@ def move_duty(
     now: datetime,
 ) -> Duty | None:
     """Return the change of the stop that is due, if the last one is long enough ago."""
-    if _moved_lately(intents, now) or _is_at_its_target(trade, quote):
+    if _moved_lately(intents, now) or _is_about_to_end(trade, quote, instrument):
         return None
     move = protect(held, quote, care, instrument, done=_done_rules(intents))
     if move is None:
@@ -152,17 +152,20 @@ def last_protect(intents: Sequence[Intent]) -> ProtectLeg | None:
     """Return the newest change of levels that was done, or may be."""
     found = None
     for intent in sorted(intents, key=lambda one: one.created_at):
-        if isinstance(intent.command, ProtectLeg) and intent.state not in UNDONE:
+        # What was so already was never sent, and changed nothing at the broker.
+        was_sent = intent.sending_at is not None or not intent.state.is_final
+        if isinstance(intent.command, ProtectLeg) and intent.state not in UNDONE and was_sent:
             found = intent.command
     return found
 
 
-def _is_at_its_target(trade: Trade, quote: Quote) -> bool:
-    """Tell whether the broker has surely closed it by now, though no look has shown it yet."""
+def _is_about_to_end(trade: Trade, quote: Quote, instrument: Instrument) -> bool:
+    """Tell whether the broker has closed it at its target, or lets nobody change it any more."""
     if trade.take_profit is None:
         return False
-    now = quote.to_close(trade.side)
-    return (now.value - trade.take_profit.value) * trade.side.sign >= 0
+    reach = instrument.freeze_level * instrument.point
+    left = trade.take_profit.value - quote.to_close(trade.side).value
+    return left * trade.side.sign <= reach
 
 
 def _done_rules(intents: Sequence[Intent]) -> frozenset[str]:

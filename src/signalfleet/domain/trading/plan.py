@@ -10,12 +10,12 @@ from signalfleet.domain.ids import AccountId, ChannelId, InstallationId, Message
 from signalfleet.domain.instruments.model import Instrument, Quote
 from signalfleet.domain.money import Price
 from signalfleet.domain.risk import checks as guard
-from signalfleet.domain.risk import standing
+from signalfleet.domain.risk import exposure, ideas, moments, standing
 from signalfleet.domain.risk.budget import Layer, SizingQuestion
 from signalfleet.domain.risk.checks import Gatekeeping, OpenCopy
 from signalfleet.domain.risk.refusal import Check, Refusal
 from signalfleet.domain.risk.sizing import SizingReport, size_copy
-from signalfleet.domain.settings.choices import StopsTooClose
+from signalfleet.domain.settings.choices import Conflict, StopsTooClose
 from signalfleet.domain.settings.resolve import Effective
 from signalfleet.domain.signals.model import OrderKind, Signal
 from signalfleet.domain.trading.care import Care, care_of_plan
@@ -84,6 +84,7 @@ class TradePlan:
     fresh_until: datetime
     effective: Effective
     settings: str
+    conflict: Conflict = Conflict.REFUSE_NEW
 
     @property
     def stop(self) -> Price | None:
@@ -104,8 +105,10 @@ def check_before_prices(
         *standing.check_standing(gate.now, gate.facts, effective),
         guard.check_symbol(symbol, effective),
         guard.check_repeat(signal, chat, copies, gate.now, effective),
+        *ideas.check_idea(signal, chat, gate, copies, effective),
         guard.check_age(gate, effective),
         guard.check_geometry(signal),
+        *moments.check_moment(symbol, gate.now, gate.facts, effective),
         guard.check_conflict(symbol, traded_side(signal, effective.rules), copies, effective),
         *guard.check_counts(symbol, copies, effective),
     )
@@ -218,7 +221,10 @@ def _sized(
     held = sum((copy.risk for copy in question.copies if copy.is_live), Decimal(0))
     facts, effective = question.gate.facts, question.effective
     worst = standing.check_worst_case(sizing.got_money, held, facts, effective)
-    checks = (*priced, risk, *worst)
+    currency = exposure.check_currency_risk(
+        signal.symbol or "", signal.side, sizing.got_money, balance, question.copies, effective
+    )
+    checks = (*priced, risk, currency, *worst)
     refusal = first_failure(checks)
     if refusal is not None:
         return refusal
@@ -301,6 +307,7 @@ def _plan(
         fresh_until=fresh_until,
         effective=question.effective,
         settings=question.effective.snapshot,
+        conflict=rules.conflict,
     )
 
 

@@ -25,7 +25,8 @@ TENTH: Final = Decimal(10)
 class Held:
     """An open position. `best` is the best closing price that was seen since the opening.
 
-    `reached` is the highest target that the broker's facts prove to have been reached.
+    `reached` is the highest target that the broker's facts prove to have been reached, `target`
+    its own, where it ends.
     """
 
     side: Side
@@ -33,6 +34,7 @@ class Held:
     stop: Price | None
     best: Price
     reached: int = 0
+    target: Price | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,9 @@ class _Protection:
         reached = _on_tick(wish.level, self._sign, self._instrument.tick_size)
         if stop is None or reached is None or self._gain(reached.value, stop.value) <= 0:
             return None
+        target = self._held.target
+        if target is not None and self._gain(reached.value, target.value) >= 0:
+            return None  # The position has ended by then.
         return StopStep(reached=reached, stop_loss=stop)
 
     def _wishes(self) -> Iterator[_Wish]:

@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from signalfleet.app.copy_states import load_states, set_state, stop_all
+from signalfleet.app.watch_losses import restart_total
 from signalfleet.domain.accounts.copy_states import USER as USER_SCOPE
-from signalfleet.domain.ids import UserId
+from signalfleet.domain.ids import AccountId, UserId
 from signalfleet.domain.settings.choices import CopyState
 from signalfleet.ports.bus import LiveEvent, WorkItem
 from signalfleet.ports.errors import PortError, RefusedError
@@ -22,6 +23,7 @@ from signalfleet.web.guards import SignedIn, read_form
 from signalfleet.web.limits import LimitClass
 from signalfleet.web.pages.live import page_values
 from signalfleet.web.present.copying import state_rows
+from signalfleet.web.present.losses import loss_tables
 from signalfleet.web.routes import Access, RouteTable
 
 log = structlog.get_logger(__name__)
@@ -89,6 +91,20 @@ async def set_one(request: Request, signed: SignedIn) -> Response:
     return RedirectResponse(HOME, 303)
 
 
+@table.route("POST", "/copying/restart-drawdown", Access.SIGNED_IN, audit="drawdown_restarted")
+async def restart_drawdown(request: Request, signed: SignedIn) -> Response:
+    """Count an account's loss in all from now on; it needs the typed word."""
+    form = await read_form(request)
+    account = await signed.store.accounts.get(AccountId(form.get("account", "")[:SCOPE_CHARS]))
+    if account is None:
+        return await _page(request, signed, "There is no such account of yours.", 422)
+    if form.get("confirm", "").strip().lower() != PROOF:
+        text = f"Type the word {PROOF} to count anew. Nothing was changed."
+        return await _page(request, signed, text, 422)
+    await restart_total(signed.store, account.account_id)
+    return RedirectResponse(HOME, 303)
+
+
 @table.route("GET", "/copying/resume", Access.SIGNED_IN)
 async def resume_page(request: Request, signed: SignedIn) -> Response:
     context = context_of(request)
@@ -122,6 +138,8 @@ async def _page(request: Request, signed: Signed, error: str = "", status: int =
         "user_state": states.at(USER_SCOPE),
         "labels": LABELS,
         "rows": await state_rows(signed.store, states),
+        "news": (await signed.store.settings.get("news"))[0].get("blind"),
+        "tables": await loss_tables(signed.store),
         "live": len(await signed.store.journal.live_trades()),
     }
     return context.pages.response("copying.html", values, status)

@@ -33,6 +33,7 @@ from signalfleet.web.assets import Assets
 from signalfleet.web.auth.sessions import Signed
 from signalfleet.web.context import WebContext, context_of
 from signalfleet.web.guards import SignedIn, read_form
+from signalfleet.web.limits import LimitClass
 from signalfleet.web.notice_desk import TYPED_MAX, NoticeDeskDoor
 from signalfleet.web.pages.live import page_values
 from signalfleet.web.routes import Access, RouteTable
@@ -169,7 +170,7 @@ async def push_worker(request: Request) -> Response:
 
 
 @table.route("GET", "/notifications/unsubscribe/{user}/{word}", Access.PUBLIC)
-async def unsubscribe_page(request: Request, user: str, word: str) -> Response:
+async def unsubscribe_page(request: Request) -> Response:
     """Ask before anything is done: programs that read mail follow links too."""
     context = context_of(request)
     values = {"address": request.url.path, "is_done": False}

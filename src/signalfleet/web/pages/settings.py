@@ -73,40 +73,41 @@ async def change_channel_settings(request: Request, signed: SignedIn, chat: Chat
     return await _change(request, signed, SettingsPlace(chat=ChannelId(chat)))
 
 
-def _editor(signed: Signed) -> EditSettings:
-    return EditSettings(signed.store, limits_of(signed.profile.tier))
+def _editor(request: Request, signed: Signed) -> EditSettings:
+    least = context_of(request).deps.least_quota
+    return EditSettings(signed.store, limits_of(signed.profile.tier).at_least(least))
 
 
 async def _show(request: Request, signed: Signed, place: SettingsPlace) -> Response:
-    view = await _view(signed, place)
+    view = await _view(request, signed, place)
     search = request.query_params.get("q", "")[:MAX_SEARCH]
     return await _page(request, signed, view, search=search)
 
 
 async def _change(request: Request, signed: Signed, place: SettingsPlace) -> Response:
     """Save the fields that were sent; a field that was left empty is taken back."""
-    await _view(signed, place)
+    await _view(request, signed, place)
     form = await read_form(request)
     values, unset = changes_of(form)
     read_at = int(form["revision"]) if form.get("revision", "").isdecimal() else -1
     try:
-        await _editor(signed).change(place, values, unset=unset, revision=read_at)
+        await _editor(request, signed).change(place, values, unset=unset, revision=read_at)
     except SettingsRefusedError as error:
         problems, status = error.problems, 422
     except ConflictError:
         problems, status = [CHANGED], 409
     else:
         return RedirectResponse(f"{_path(place)}?saved=1", 303)
-    view = await _view(signed, place)
+    view = await _view(request, signed, place)
     search = form.get("q", "")[:MAX_SEARCH]
     return await _page(
         request, signed, view, search=search, problems=problems, sent=form, status=status
     )
 
 
-async def _view(signed: Signed, place: SettingsPlace) -> SettingsView:
+async def _view(request: Request, signed: Signed, place: SettingsPlace) -> SettingsView:
     try:
-        return await _editor(signed).load(place)
+        return await _editor(request, signed).load(place)
     except RefusedError as error:
         raise HTTPException(404) from error
 

@@ -127,7 +127,11 @@ class TraceReader:
         facts = step.facts
         shown = {name: plain(facts.get(name)) for name in SIZING}
         lines = [ASKED.format_map(shown), ROUNDED.format_map(shown)]
+        if facts.get("how"):
+            rate = f" ({plain(facts['rate'])})" if facts.get("rate") else ""
+            lines.insert(0, f"Size: {plain(facts['how'])}{rate}.")
         lines += [capital(self._words.say("cap", str(one))) for one in items(facts.get("caps"))]
+        lines += _settings(facts.get("values"))
         rows = tuple(
             (
                 Cell(text=plain(leg.get("leg"))),
@@ -168,6 +172,17 @@ class TraceReader:
         if len(self._accounts) < 2 or not account:  # noqa: PLR2004
             return note
         return f"{note}, {account}" if note else str(account)
+
+
+def _settings(values: object) -> list[str]:
+    """Tell the settings that are not the product's, and who set them."""
+    if not isinstance(values, dict):
+        return []
+    return [
+        f"{name} = {plain(one.get('value'))}, from {plain(one.get('source'))}."
+        for name, one in values.items()
+        if isinstance(one, dict)
+    ]
 
 
 def note_line(note: str, words: Words) -> str:

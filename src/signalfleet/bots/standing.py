@@ -1,0 +1,52 @@
+"""What a user may do just now, read again every few seconds: states, plan, calendar of news."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+
+from signalfleet.app.calendar_watch import CalendarWatch
+from signalfleet.app.copy_states import load_states
+from signalfleet.app.quotas import QuotaWatch
+from signalfleet.app.user_desk import UserDesk
+from signalfleet.app.watch_losses import zone_named
+from signalfleet.bots.services import BotServices
+from signalfleet.domain.accounts.notices import NoticeKind
+
+log = structlog.get_logger()
+
+Notify = Callable[[NoticeKind, str, Mapping[str, object]], Awaitable[None]]
+EVERYTHING: Final = ""
+
+
+class Standing:
+    """Keeps the desk's states, zone and allowances true to the store."""
+
+    def __init__(self, desk: UserDesk, services: BotServices, notify: Notify) -> None:
+        self._desk = desk
+        self._services = services
+        self._notify = notify
+        self._calendar = CalendarWatch(desk)
+        self._quota = QuotaWatch(desk)
+
+    async def read(self) -> bool:
+        """Read all of it; True if a state of copying has changed."""
+        profile = await self._services.store.fleet.get_user(self._desk.user)
+        if profile is not None:
+            self._desk.quota = self._services.limits_of(profile.tier)
+            self._desk.zone = zone_named(profile.timezone)
+        told = await self._calendar.see()
+        if told is not None:
+            await self._notify(told[0], EVERYTHING, {"text": told[1]})
+        states = await load_states(self._desk.store.settings)
+        if states == self._desk.states:
+            return False
+        self._desk.states = states
+        log.info("copy_states_changed", count=len(states.by_scope))
+        return True
+
+    async def traded(self) -> None:
+        """Say when most, or all, of the day's trades are used up."""
+        told = await self._quota.see()
+        if told is not None:
+            await self._notify(told[0], EVERYTHING, {"text": told[1]})
