@@ -53,6 +53,16 @@ def run_seed(seed: int, plan: Plan | None = None) -> SeedReport:
             return run_virtually(main)
         except DeadlockError as error:
             return SeedReport(seed=seed, broken=(f"I7 {error}",))
+        except ExceptionGroup as group:
+            causes = "; ".join(repr(one) for one in _causes(group))
+            return SeedReport(seed=seed, broken=(f"it ended with {causes}",))
+
+
+def _causes(group: ExceptionGroup[Exception]) -> list[Exception]:
+    found: list[Exception] = []
+    for one in group.exceptions:
+        found += _causes(one) if isinstance(one, ExceptionGroup) else [one]
+    return found
 
 
 @contextmanager

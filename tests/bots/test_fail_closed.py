@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from kit.brokers import Answer
 from kit.builders import USER
 from kit.clock import settle_down
 from kit.fleet import GOLD_BUY, Fleet, a_fleet
@@ -116,3 +117,20 @@ async def test_nothing_is_decided_before_the_account_was_compared_with_the_broke
         fleet.broker.incomplete = False
         await settle_down(20)
         assert len(fleet.broker.entries) == 1
+
+
+async def test_a_drain_ends_though_the_store_is_away_and_no_leg_is_lost_or_doubled(
+    trouble: Trouble,
+) -> None:
+    """What waited is found as if it were being sent, and is proved absent before it goes out."""
+    targets = " ".join(f"TP {price}" for price in (2360, 2365, 2370, 2375, 2380))
+    async with a_fleet(wrap_store=trouble.wrap) as fleet:
+        await fleet.set_rules(max_signal_age="300")
+        fleet.broker.answers.extend([Answer(takes=2)] * 3)
+        await fleet.say(f"BUY GOLD 2350 SL 2340 {targets}", wait=0.1)
+        trouble.failing.add("journal.settle")
+        await fleet.manager.drain()
+        trouble.failing.clear()
+        await fleet.restart()
+        await settle_down(150)
+        assert sorted(fleet.broker.opened().values()) == [1] * 5

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kit.brokers import LOST, NEVER_CAME, NO_MONEY, REFUSED_CONNECTION, REQUOTE, late
+from kit.brokers import LOST, NEVER_CAME, NO_MONEY, REFUSED_CONNECTION, REQUOTE, Answer, late
 from kit.builders import CHAT
 from kit.chat_script import a_message, posted
 from kit.clock import settle_down
@@ -206,6 +206,28 @@ class TestDoubt:
         for trade in await fleet.trades(number):
             held = fleet.broker.book.positions[int(trade.position_id or 0)]
             assert held.take_profit == trade.take_profit, "the levels tell the legs apart"
+
+    async def test_a_leg_in_doubt_does_not_take_what_the_other_leg_has_closed(
+        self, fleet: Fleet
+    ) -> None:
+        fleet.broker.forgets_client_ids = True
+        fleet.broker.answers.extend([Answer(), NEVER_CAME])
+        number = await fleet.say(GOLD_BUY, wait=20)
+        fleet.broker.price("2360.00", "2360.10")
+        await settle_down(200)
+        states = [trade.state for trade in await fleet.trades(number)]
+        assert states == [TradeState.CLOSED, TradeState.NEVER_OPENED]
+
+    async def test_a_leg_in_doubt_does_not_take_what_the_other_leg_is_closing(
+        self, fleet: Fleet
+    ) -> None:
+        fleet.broker.forgets_client_ids = True
+        fleet.broker.answers.extend([Answer(), NEVER_CAME])
+        number = await fleet.say(GOLD_BUY, wait=3)
+        fleet.broker.answers.append(Answer(takes=10))
+        await fleet.say("close", reply_to=number, wait=200)
+        states = [trade.state for trade in await fleet.trades(number)]
+        assert states == [TradeState.CLOSED, TradeState.NEVER_OPENED]
 
     async def test_an_unknown_entry_holds_back_new_ones_in_its_symbol(self, fleet: Fleet) -> None:
         fleet.broker.answers.append(NEVER_CAME)

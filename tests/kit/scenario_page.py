@@ -14,6 +14,7 @@ TITLES: Final = {
     "guards": "Guards, states and questions",
     "management": "Management without a message",
     "netting": "Netting accounts",
+    "sizing": "Size and settings",
 }
 MARK: Final = "<!-- The tables below are written by tests/kit/scenario_page.py. -->\n"
 

@@ -6,6 +6,8 @@ from drills.sim.run import run_seed
 
 CHUNK = 50
 CHUNKS = 6
+ONCE_BROKEN = (344, 733)
+"""Found a fault in their day: a trade given up as closed, a doubt that never ended."""
 
 
 @pytest.mark.timeout(180)
@@ -16,6 +18,11 @@ def test_every_law_holds_in_every_seed(chunk: int) -> None:
     broken = {report.seed: report.broken[:3] for report in reports if report.broken}
     assert not broken, f"repeat one with `python -m drills.sim SEED`: {broken}"
     assert sum(report.executed for report in reports) > CHUNK
+
+
+@pytest.mark.parametrize("seed", ONCE_BROKEN)
+def test_a_seed_that_once_broke_a_law_holds(seed: int) -> None:
+    assert run_seed(seed).broken == ()
 
 
 def test_a_seed_repeats_itself_exactly() -> None:

@@ -28,6 +28,9 @@ HISTORY_MARGIN: Final = timedelta(seconds=120)
 SEARCHED_AFTER_START: Final = timedelta(hours=1)
 """Whether an entry was searched again before a restart is not kept; what is older surely was."""
 
+KNOWN_TRADES: Final = 200
+"""More than a user can have opened within a settle window."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookResult:
@@ -139,6 +142,7 @@ class ReconcileAccount:
                 entries_in_flight=any(
                     i.lane is Lane.ENTRY and i.intent_id in in_flight for i in intents
                 ),
+                taken=await self._taken(intents),
             )
         )
         self._first_absent = dict(findings.first_absent)
@@ -166,6 +170,14 @@ class ReconcileAccount:
         missing = {i.trade for i in intents} - {trade.trade_id for trade in live}
         ended = [await journal.get_trade(trade) for trade in sorted(missing)]
         return (*live, *(trade for trade in ended if trade is not None))
+
+    async def _taken(self, intents: Sequence[Intent]) -> frozenset[str]:
+        """Return the ids of trades that ended lately, where an entry's outcome is in doubt."""
+        if not any(i.lane is Lane.ENTRY and i.state is IntentState.UNKNOWN for i in intents):
+            return frozenset()
+        recent = await self._desk.store.journal.recent_trades(KNOWN_TRADES)
+        mine = [t for t in recent if t.account == self._key and not t.state.is_live]
+        return frozenset(one for t in mine for one in (t.position_id, t.order_id) if one)
 
     async def _touched(self, trades: Sequence[Trade], since: datetime) -> set[TradeId]:
         """Return the trades that an intent changed meanwhile: the look may show them as before."""

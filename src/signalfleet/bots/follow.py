@@ -22,7 +22,12 @@ from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.ids import IntentId
 from signalfleet.domain.trading.intents import CancelLeg, Intent, IntentState
 from signalfleet.domain.trading.lifecycle import NotSent
-from signalfleet.ports.errors import StoreInDoubtError, StoreUnavailableError, TemporaryError
+from signalfleet.ports.errors import (
+    PortError,
+    StoreInDoubtError,
+    StoreUnavailableError,
+    TemporaryError,
+)
 
 log = structlog.get_logger()
 
@@ -90,10 +95,17 @@ class AccountFollower:
         return max((now - since for since in self._unknown.values()), default=timedelta(0))
 
     async def drain(self) -> None:
-        """Let what runs settle; what has not begun is held for the next owner."""
+        """Let what runs settle; what has not begun is held for the next owner.
+
+        What cannot be written down now stays as if it were being sent: its next owner looks for it.
+        """
         await self.dispatcher.drain()
         for intent in self.dispatcher.waiting():
-            await self._execute.settle(intent, NotSent("draining"))
+            try:
+                await self._execute.settle(intent, NotSent("draining"))
+            except PortError as error:
+                log.warning("not_held_while_draining", cause=type(error).__name__)
+                return
 
     async def _run_intent(self, intent: Intent) -> None:
         done = await self._execute.run(intent)

@@ -49,6 +49,7 @@ def look(
     seen: dict[IntentId, datetime] | None = None,
     *,
     in_flight: bool = False,
+    taken: frozenset[str] = frozenset(),
 ) -> Findings:
     return reconcile(
         LookInput(
@@ -59,6 +60,7 @@ def look(
             rules=RULES,
             first_absent=seen or {},
             entries_in_flight=in_flight,
+            taken=taken,
         )
     )
 
@@ -224,6 +226,18 @@ class TestLostClientIds:
         first = look(a_look(nameless, at=100), [held, second], [unknown])
         seen = dict(first.first_absent)
         findings = look(a_look(nameless, at=106), [held, second], [unknown], seen)
+        assert [i.state for i in findings.intents] == [IntentState.EXPIRED]
+
+    def test_one_that_a_trade_which_has_ended_held_keeps_nothing_in_doubt(self) -> None:
+        deals = [
+            deal_of(OPENING, is_exit=exits, client_id=None, position_id="P9")
+            for exits in (False, True)
+        ]
+        taken = frozenset({"P9"})
+        first = look(a_look(*deals, at=100), [OPENING], [UNKNOWN], taken=taken)
+        assert first.unclear == ()
+        seen = dict(first.first_absent)
+        findings = look(a_look(*deals, at=106), [OPENING], [UNKNOWN], seen, taken=taken)
         assert [i.state for i in findings.intents] == [IntentState.EXPIRED]
 
     def test_while_another_entry_is_on_its_way_nothing_is_taken_for_ours(self) -> None:

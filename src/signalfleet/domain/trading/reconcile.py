@@ -41,7 +41,8 @@ class LookInput:
 
     `trades` are the live ones and those of the intents. `entries_in_flight`: what carries no client
     id may belong to an order whose reply is still to come. Entries that have ended are looked for
-    once more: whatever is found of them contradicts a "no".
+    once more: whatever is found of them contradicts a "no". `taken` are the ids of orders and
+    positions of trades that ended lately: history shows them still, and they are nobody else's.
     """
 
     trades: Sequence[Trade]
@@ -51,6 +52,7 @@ class LookInput:
     rules: SettleRules
     first_absent: Mapping[IntentId, datetime]
     entries_in_flight: bool = False
+    taken: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +200,7 @@ def _with_unnamed(
     look: LookInput, facts: dict[TradeId, TradeFacts]
 ) -> tuple[dict[TradeId, TradeFacts], frozenset[IntentId]]:
     """Add facts whose client id the broker lost, where only one entry can be meant."""
-    claimed = {one for seen in facts.values() for one in seen.ids}
+    claimed = look.taken.union(*(seen.ids for seen in facts.values()))
     open_entries = [
         intent
         for intent in look.intents
