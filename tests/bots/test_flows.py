@@ -5,7 +5,7 @@ import pytest
 from kit.brokers import LOST, NEVER_CAME, NO_MONEY, REFUSED_CONNECTION, REQUOTE, Answer, late
 from kit.builders import CHAT
 from kit.chat_script import a_message, posted
-from kit.clock import settle_down
+from kit.clock import settle_down, until
 from kit.fleet import GOLD_BUY, GOLD_LIMIT, Fleet
 from signalfleet.app.asks import open_asks
 from signalfleet.domain.money import Price
@@ -218,14 +218,17 @@ class TestDoubt:
         states = [trade.state for trade in await fleet.trades(number)]
         assert states == [TradeState.CLOSED, TradeState.NEVER_OPENED]
 
-    async def test_a_leg_in_doubt_does_not_take_what_the_other_leg_is_closing(
+    async def test_a_leg_in_doubt_takes_nothing_of_a_leg_that_is_being_changed(
         self, fleet: Fleet
     ) -> None:
+        await fleet.set_rules(break_even="at_r 0.5")
         fleet.broker.forgets_client_ids = True
-        fleet.broker.answers.extend([Answer(), NEVER_CAME])
-        number = await fleet.say(GOLD_BUY, wait=3)
-        fleet.broker.answers.append(Answer(takes=10))
-        await fleet.say("close", reply_to=number, wait=200)
+        fleet.broker.answers.extend([Answer(), NEVER_CAME, Answer(takes=20)])
+        number = await fleet.say(GOLD_BUY, wait=5)
+        fleet.broker.price("2356.00", "2356.10")
+        await until(lambda: len(fleet.broker.received) > 2)
+        fleet.broker.price("2349.90", "2350.00")
+        await settle_down(200)
         states = [trade.state for trade in await fleet.trades(number)]
         assert states == [TradeState.CLOSED, TradeState.NEVER_OPENED]
 

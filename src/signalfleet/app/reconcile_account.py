@@ -172,11 +172,14 @@ class ReconcileAccount:
         return (*live, *(trade for trade in ended if trade is not None))
 
     async def _taken(self, intents: Sequence[Intent]) -> frozenset[str]:
-        """Return the ids of trades that ended lately, where an entry's outcome is in doubt."""
+        """Return the ids of trades that ended lately or are being changed just now.
+
+        They matter where an entry's outcome is in doubt.
+        """
         if not any(i.lane is Lane.ENTRY and i.state is IntentState.UNKNOWN for i in intents):
             return frozenset()
         recent = await self._desk.store.journal.recent_trades(KNOWN_TRADES)
-        mine = [t for t in recent if t.account == self._key and not t.state.is_live]
+        mine = [trade for trade in recent if trade.account == self._key]
         return frozenset(one for t in mine for one in (t.position_id, t.order_id) if one)
 
     async def _touched(self, trades: Sequence[Trade], since: datetime) -> set[TradeId]:

@@ -42,7 +42,7 @@ class LookInput:
     `trades` are the live ones and those of the intents. `entries_in_flight`: what carries no client
     id may belong to an order whose reply is still to come. Entries that have ended are looked for
     once more: whatever is found of them contradicts a "no". `taken` are the ids of orders and
-    positions of trades that ended lately: history shows them still, and they are nobody else's.
+    positions of trades that are not looked at here, or that ended lately: they are nobody else's.
     """
 
     trades: Sequence[Trade]
