@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from kit.postgres import postgres  # noqa: F401 - A fixture, one server for all who need it.
@@ -91,6 +92,12 @@ def _command(pid: int) -> str:
         b" ".join(words).decode(errors="replace").strip()[:120]
         or "no command line, so perhaps ended"
     )
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_are() -> None:
+    """A command that was run inside an earlier test may have silenced the logs of its process."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)

@@ -252,7 +252,8 @@ async def test_the_page_can_be_walked_by_keyboard(browser: Browser, site: Site) 
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
         names = []
-        for _ in range(5):
+        for _ in range(12):
             await page.keyboard.press("Tab")
             names.append(await page.evaluate("document.activeElement.textContent.trim()"))
-        assert names == ["SignalFleet", "Live", "Signals", "Channels", "Stop all copying"]
+        assert names[:5] == ["SignalFleet", "Paper account", "Live", "Signals", "Channels"]
+        assert "Stop all copying" in names

@@ -168,7 +168,7 @@ def test_every_route_has_a_class_and_money_is_never_waited_for() -> None:
     unlimited = {path for (_, path), one in routes.items() if one.limit is LimitClass.UNLIMITED}
     operators = {path for (_, path), one in routes.items() if one.access is Access.OPERATOR}
     always = {path for path in unlimited - operators if not path.startswith("/copying/")}
-    assert always == {"/auth/logout", "/static/{mark}/{name}"}
+    assert always == {"/auth/logout", "/push-worker.js", "/static/{mark}/{name}"}
 
 
 def test_a_limit_that_cannot_be_read_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ async def test_the_button_leads_to_the_issuer_and_back_to_the_pages(visit: Visit
     assert cookies[COOKIE]["max-age"] == "0"
     visit.site.cookie = f"__Host-sf={cookies['__Host-sf'].value}"
     home = await visit.site.page("/")
-    assert "Signed in as <bdi>Ada Example</bdi>" in home.text
+    assert 'Signed in as <a href="/account"><bdi>Ada Example</bdi></a>' in home.text
     profile = await visit.site.store.fleet.user_by_telegram(PERSON_ID)
     assert profile is not None
     assert (profile.tier, profile.timezone) == ("FREE", "UTC")

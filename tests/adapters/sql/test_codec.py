@@ -13,6 +13,8 @@ from signalfleet.adapters.sql import codec, rows
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import ChannelId, MessageId, UserId
 from signalfleet.domain.money import Lots, Price
+from signalfleet.domain.settings.distances import Distance, Unit
+from signalfleet.domain.settings.protection import BreakEvenMode, BreakEvenWhen
 from signalfleet.domain.signals.model import ChannelMessage, PriceRange, Signal, Span
 from signalfleet.domain.trading.intents import (
     AmendLeg,
@@ -45,6 +47,19 @@ st.register_type_strategy(Lots, st.builds(Lots, above_zero | st.just(Decimal(0))
 st.register_type_strategy(
     PriceRange,
     st.builds(PriceRange.of, st.builds(Price, above_zero), st.builds(Price, above_zero)),
+)
+st.register_type_strategy(
+    Distance, st.builds(Distance, amount=above_zero, unit=st.sampled_from(Unit))
+)
+st.register_type_strategy(
+    BreakEvenWhen,
+    st.sampled_from(
+        (
+            BreakEvenWhen(mode=BreakEvenMode.OFF),
+            BreakEvenWhen(mode=BreakEvenMode.AT_TARGET, amount=Decimal(2)),
+            BreakEvenWhen(mode=BreakEvenMode.AT_R, amount=Decimal("0.5")),
+        )
+    ),
 )
 json_values = st.recursive(
     st.none()
