@@ -43,7 +43,7 @@ def only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[dict[str,
     [
         ({"WEB_PORT": "many"}, "WEB_PORT: "),
         ({"LOG_LEVEL": "loud", "WEB_PORT": "many"}, "LOG_LEVEL: "),
-        ({"STORE_URL": "mysql://db/x"}, "sqlite:///PATH"),
+        ({"STORE_URL": "mysql://db/x"}, "sqlite:///, postgresql://"),
         ({"METAAPI_CLIENT_URL": "somewhere"}, "METAAPI_CLIENT_URL"),
         ({"TELEGRAM_DC_ADDRESS": "127.0.0.1:9"}, "TELEGRAM_SERVER_KEY_FILE"),
         ({"ENVIRONMENT": "production", "SETTLE_PROFILE": "drill"}, "SETTLE_PROFILE"),

@@ -47,6 +47,7 @@ from signalfleet.domain.trading.orders import (
 )
 from signalfleet.domain.trading.outcomes import Outcome, Rejected, Unknown
 from signalfleet.domain.trading.progress import stop_to_send, supersedes, trade_after
+from signalfleet.domain.trading.protect import tighter
 from signalfleet.domain.trading.reconcile import is_done
 from signalfleet.domain.trading.records import Copy, Settlement, Trade
 from signalfleet.ports.broker import Broker
@@ -348,7 +349,8 @@ def _order_for(intent: Intent, trade: Trade, facts: TradeFacts) -> _Prepared:
                 client_id=intent.client_id,
             )
         case ProtectLeg(take_profit=target, trailing=trailing) as levels if position_id:
-            now = position.stop_loss if position else trade.stop_loss
+            # Positions show a move late; what was accepted last stands in the row.
+            now = tighter(trade.side, position.stop_loss if position else None, trade.stop_loss)
             request = ModifyPosition(
                 position_id=position_id,
                 stop_loss=stop_to_send(trade.side, now, levels),
