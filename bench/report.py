@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import structlog
+
 Figure: TypeAlias = int | float | str | bool | None
 
 
@@ -46,6 +48,8 @@ def run_named(registry: Mapping[str, Named], argv: Sequence[str] | None = None) 
         for name, entry in registry.items():
             print(f"{name:<12} {entry.title}")
         return 0
+    # Standard output is for the results alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
     by_lower_name = {name.lower(): name for name in registry}
     unknown = [name for name in wanted.names if name.lower() not in by_lower_name]
     if unknown:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import structlog
 
 from bench.report import Named, Result, run_named
 from drills.__main__ import registry as drill_registry
@@ -79,3 +80,14 @@ def test_every_drill_is_found_under_its_own_id() -> None:
     for drill_id, drill in drill_registry().items():
         assert drill_id == "SIM" or drill_id.startswith("D")
         assert drill.title
+
+
+def test_log_lines_stay_out_of_the_results(capsys: pytest.CaptureFixture[str]) -> None:
+    def talks() -> Result:
+        structlog.get_logger().warning("something_happened")
+        return Result(ok=True, figures={})
+
+    assert run_named({"one": Named(title="", run=talks)}, ["--json"]) == 0
+    said = capsys.readouterr()
+    assert [json.loads(line)["ok"] for line in said.out.splitlines()] == [True]
+    assert "something_happened" in said.err

@@ -13,6 +13,9 @@ _MASKS: Final = (
     r"|(?:only (?:for |in )?)?(?:vip|premium)(?![a-z])"
 )
 _HAS_MASK: Final = re.compile(_MASKS)
+_SIGNS: Final = frozenset(_BLOCKS + _LOCKS)
+_WORDS: Final = ("___", "---", "xxx", "vip", "premium")
+"""One of these signs or words stands in every text that the pattern finds: seen much quicker."""
 _COVERED: Final = re.compile(rf"[\s:=@>|(\[]{{0,12}}(?:{_MASKS})")
 LACKS: Final = {"stop": "stops", "target": "targets", "entry": "entries", "at": "entries"}
 
@@ -22,6 +25,8 @@ def is_masked(facts: Facts, blocks: list[Block]) -> bool:
     if all(block.stops and block.targets and block.entries for block in blocks):
         return False
     folded = facts.folded
+    if _SIGNS.isdisjoint(folded) and not any(word in folded for word in _WORDS):
+        return False
     if _HAS_MASK.search(folded) is None:
         return False
     for item in facts.items:
