@@ -6,8 +6,8 @@ from drills.sim.run import run_seed
 
 CHUNK = 50
 CHUNKS = 6
-ONCE_BROKEN = (179, 344, 733)
-"""Found a fault in their day: a stop loosened by a late look, a leg that took its sibling's deals,
+ONCE_BROKEN = (179, 344, 733, 1187)
+"""Found a fault in their day: stops loosened by late looks, a leg that took its sibling's deals,
 a doubt that never ended."""
 
 

@@ -14,7 +14,7 @@ from signalfleet.app.quotas import give_back_unopened
 from signalfleet.app.record_doubles import Double, RecordDoubles, Searches
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.ids import AccountId, IntentId, TradeId
-from signalfleet.domain.trading.intents import Intent, IntentState, Lane
+from signalfleet.domain.trading.intents import Intent, IntentState, Lane, ProtectLeg
 from signalfleet.domain.trading.lifecycle import Loaded, advance
 from signalfleet.domain.trading.progress import trade_after
 from signalfleet.domain.trading.reconcile import Findings, LookInput, reconcile
@@ -28,6 +28,8 @@ HISTORY_MARGIN: Final = timedelta(seconds=120)
 SEARCHED_AFTER_START: Final = timedelta(hours=1)
 """Whether an entry was searched again before a restart is not kept; what is older surely was."""
 
+SHOWN_AFTER: Final = timedelta(seconds=2)
+"""Positions show new levels a moment late; a look sooner would take a tightened stop back."""
 KNOWN_TRADES: Final = 200
 """More than a user can have opened within a settle window."""
 
@@ -186,7 +188,13 @@ class ReconcileAccount:
         """Return the trades that an intent changed meanwhile: the look may show them as before."""
         journal = self._desk.store.journal
         intents = await journal.intents_of_trades([trade.trade_id for trade in trades])
-        return {i.trade for i in intents if i.settled_at is not None and i.settled_at >= since}
+        return {
+            i.trade
+            for i in intents
+            if i.settled_at is not None
+            and i.settled_at
+            >= (since - SHOWN_AFTER if isinstance(i.command, ProtectLeg) else since)
+        }
 
     async def _store(
         self, trades: Sequence[Trade], findings: Findings, doubles: Sequence[Double]
