@@ -26,6 +26,7 @@ from signalfleet.domain.trading.intents import (
     ReduceLeg,
     action_of,
 )
+from signalfleet.domain.trading.orders import StopStep, TrailingStop
 from signalfleet.domain.trading.records import Copy, TraceStep, Trade
 from signalfleet.domain.trading.reports import Position, WorkingOrder
 from signalfleet.ports.chat_source import Origin
@@ -60,6 +61,11 @@ st.register_type_strategy(
             BreakEvenWhen(mode=BreakEvenMode.AT_R, amount=Decimal("0.5")),
         )
     ),
+)
+st.register_type_strategy(
+    TrailingStop,
+    st.builds(TrailingStop, distance=above_zero)
+    | st.builds(TrailingStop, steps=st.lists(st.from_type(StopStep), min_size=1).map(tuple)),
 )
 json_values = st.recursive(
     st.none()
