@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, NoReturn, Protocol, TypeAlias
 
-from signalfleet.domain.ids import UserId
+from signalfleet.domain.ids import UserId, slot
 
 Plain: TypeAlias = Mapping[str, object]
 """JSON values only, and no secret unless it is sealed."""
@@ -44,6 +44,15 @@ class LiveEvent:
     user: UserId
     kind: str
     payload: Mapping[str, object]
+
+
+def owner_address(cell: str, user: UserId) -> str:
+    """Return where the owner of the user's slot answers; its questions name a `desk`."""
+    return slot_address(cell, slot(user))
+
+
+def slot_address(cell: str, number: int) -> str:
+    return f"{cell}.slot.{number}"
 
 
 class Bus(Protocol):

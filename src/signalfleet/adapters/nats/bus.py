@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 
 from signalfleet.adapters.nats import asking, codec, limits
 from signalfleet.adapters.nats.client import Connection, nats_errors
+from signalfleet.adapters.nats.registers import NatsRegisters
 from signalfleet.adapters.nats.work import SlotConsumer
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.bus import (
@@ -72,6 +73,10 @@ class NatsBus:
 
     async def aclose(self) -> None:
         await self._connection.aclose()
+
+    def registers(self) -> NatsRegisters:
+        """Return the registers of the same cell, over the same connection."""
+        return NatsRegisters(self._connection, self._clock)
 
     def is_connected(self) -> bool:
         return self._connection.is_connected()

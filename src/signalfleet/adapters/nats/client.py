@@ -31,9 +31,11 @@ class Connection:
     """One client of one NATS server or cluster. `on_reconnect` callbacks run after each return."""
 
     def __init__(self, *, replicas: int) -> None:
-        self._replicas = replicas
+        self.replicas = replicas
         self.client = Client()
         self.jetstream: JetStreamContext = self.client.jetstream(timeout=limits.REQUEST_S)
+        # Who renews a lease cannot wait for an answer as long as others can.
+        self.registers: JetStreamContext = self.client.jetstream(timeout=limits.REGISTER_REQUEST_S)
         self.on_reconnect: set[Callable[[], None]] = set()
         self._closing = False
         self._refused = False
@@ -51,7 +53,7 @@ class Connection:
         try:
             async with asyncio.timeout(limits.CONNECT_S):
                 await self.client.connect(
-                    url,
+                    [one.strip() for one in url.split(",")],
                     token=token.reveal() if token else None,
                     name="signalfleet",
                     max_reconnect_attempts=-1,
@@ -95,7 +97,7 @@ class Connection:
             max_msg_size=limits.STREAM_MAX_MESSAGE,
             max_consumers=limits.STREAM_MAX_CONSUMERS,
             duplicate_window=limits.DUPLICATE_WINDOW_S,
-            num_replicas=self._replicas,
+            num_replicas=self.replicas,
         )
         try:
             await self.jetstream.add_stream(config)

@@ -45,6 +45,19 @@ WORK_BYTES: Final = 1024
 EVENT_BYTES: Final = 8 * 1024
 EVENT_QUEUE: Final = 256
 
+REGISTER_HISTORY: Final = {"lease": 1, "plan": 3, "ctl": 5}
+"""The first word of a register's name says in which bucket it is; so many values are kept."""
+REGISTER_BYTES: Final = 64 * 1024
+REGISTER_REQUEST_S: Final = 2.0
+DELETED_FOR_S: Final = 3600
+"""The mark of a deleted register goes after this time, else each life of a worker left one."""
+WATCH_HEARTBEAT_S: Final = 0.5
+WATCH_SILENCE_S: Final = 1.5
+"""Without a word for so long the watch is gone, with the server that kept it."""
+WATCH_FORGOTTEN_S: Final = 30
+
+WRONG_REVISION: Final = (10071, 10164)
+"""Server codes: the last message of this subject has another number than was named."""
 NO_STREAM_CHANGE: Final = 10058
 """Server code: a stream of that name exists with another configuration."""
 CONSUMER_OVERLAP: Final = 10100
