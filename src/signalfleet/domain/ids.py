@@ -19,7 +19,8 @@ USER_ID_PATTERN: Final = re.compile(r"u_[0-9a-z]{16,26}")
 SLOTS: Final = 512
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _PAIRS: Final = [one + other for one in _LETTERS for other in _LETTERS]
-_PAIR_BITS: Final = 10
+_GROUP: Final = 5
+"""So many bytes are eight letters, and these four pairs."""
 
 ChannelId = NewType("ChannelId", int)
 """Telegram's marked chat id: -100... for channels."""
@@ -58,19 +59,23 @@ def _one_field(text: str) -> bytes:
 
 def tag(person: bytes, size: int, *fields: object) -> str:
     """Digest the fields to base32 letters and digits (A-Z, 2-7)."""
-    digest = hashlib.blake2b(length_prefixed(*fields), digest_size=size, person=person).digest()
-    return _base32(digest)
+    return _base32(_digest(person, size, *fields).digest())
+
+
+def _digest(person: bytes, size: int, *fields: object) -> hashlib.blake2b:
+    return hashlib.blake2b(length_prefixed(*fields), digest_size=size, person=person)
 
 
 def _base32(raw: bytes) -> str:
     """Encode without padding; the standard library takes four times as long for ids."""
-    bits = len(raw) * 8
-    if bits % _PAIR_BITS:
+    if len(raw) % _GROUP:
         return base64.b32encode(raw).decode().rstrip("=")
-    number = int.from_bytes(raw, "big")
-    return "".join(
-        [_PAIRS[number >> at & 1023] for at in range(bits - _PAIR_BITS, -1, -_PAIR_BITS)]
-    )
+    text = ""
+    for at in range(0, len(raw), _GROUP):
+        bits = int.from_bytes(raw[at : at + _GROUP], "big")
+        text += f"{_PAIRS[bits >> 30]}{_PAIRS[bits >> 20 & 1023]}"
+        text += f"{_PAIRS[bits >> 10 & 1023]}{_PAIRS[bits & 1023]}"
+    return text
 
 
 def new_user_id(entropy: bytes) -> UserId:
@@ -109,6 +114,27 @@ def intent_id(
     user: UserId, account: AccountId, trade: TradeId, action: str, cause: str
 ) -> IntentId:
     return IntentId("i" + tag(b"sf-intent-1", 15, user, account, trade, action, cause))
+
+
+class CopyNames:
+    """Names the trades of one copy and their orders, as `trade_id` and `intent_id` do.
+
+    What is the same in all of them is digested once: a copy may have a hundred legs.
+    """
+
+    def __init__(self, user: UserId, account: AccountId, signal: SignalId) -> None:
+        self._trade = _digest(b"sf-trade-1", 10, user, account, signal)
+        self._intent = _digest(b"sf-intent-1", 15, user, account)
+
+    def trade(self, leg: int) -> TradeId:
+        digest = self._trade.copy()
+        digest.update(_one_field(str(leg)))
+        return TradeId(_base32(digest.digest()))
+
+    def intent(self, trade: TradeId, action: str, cause: str) -> IntentId:
+        digest = self._intent.copy()
+        digest.update(length_prefixed(trade, action, cause))
+        return IntentId("i" + _base32(digest.digest()))
 
 
 @cache

@@ -43,8 +43,8 @@ GUARD_VALUES: dict[str, st.SearchStrategy[object]] = {
     "max_open_trades": st.sampled_from(["0", "5"]),
     "max_open_risk_percent": st.sampled_from(["0.5", "50"]),
     "max_currency_risk_percent": st.sampled_from(["0.5", "50"]),
-    "daily_loss": st.sampled_from(["none", "0.5", "50"]),
-    "equity_stop": st.sampled_from(["0", "9999"]),
+    "daily_loss": st.sampled_from(["none", "0.5", "50 %", "60 money", "50 %, 60 money"]),
+    "equity_stop": st.sampled_from(["0", "9999", "50 %", "99 %, 1 money"]),
     "loss_streak": st.sampled_from(["none", "1"]),
 }
 DOCS = st.fixed_dictionaries({}, optional=GUARD_VALUES)
@@ -67,8 +67,10 @@ def facts(draw: st.DrawFn) -> GuardFacts:
         name="loss of the day",
         code="daily_loss",
         key="daily_loss",
-        percent=Decimal(draw(st.sampled_from(["0.5", "50"]))),
         anchor=Decimal(10_000),
+        allowed=Decimal(draw(st.sampled_from([50, 5_000]))),
+        limit="as drawn",
+        in_percent=draw(st.booleans()),
         reached=draw(st.booleans()),
     )
     return GuardFacts(

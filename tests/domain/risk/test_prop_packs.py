@@ -32,12 +32,12 @@ def test_the_packs_of_the_product_can_be_read_and_say_that_they_are_invented() -
         {"daily_loss": "400"},
         {"daily_los": "4"},
         {"source": None},
-        {"total_kind": "trailing"},
+        {"total_kind": "floating"},
         {"read_on": "yesterday"},
         {"third_party_signals": "perhaps"},
         {"reset_zone": "../etc"},
     ],
-    ids=["limit", "unknown", "no source", "trailing", "date", "signals", "zone"],
+    ids=["limit", "unknown", "no source", "kind", "date", "signals", "zone"],
 )
 def test_a_pack_that_is_wrong_is_refused(change: dict[str, Any]) -> None:
     content = {key: value for key, value in (GOOD | change).items() if value is not None}
@@ -55,6 +55,6 @@ def test_no_other_level_loosens_a_pack(own: str) -> None:
             Level(source="your default", doc={"daily_loss": "80"}),
         ]
     )
-    assert found.rules.daily_loss is not None
-    assert found.rules.daily_loss <= 4
+    assert found.rules.daily_loss.percent is not None
+    assert found.rules.daily_loss.percent <= 4
     assert found.rules.time_zone == "America/New_York"

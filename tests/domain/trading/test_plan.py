@@ -76,62 +76,6 @@ def test_a_plan_says_what_is_sent_by_ids_that_never_change() -> None:
     assert all(i.valid_until == plan.fresh_until for i in plan.intents)
 
 
-REFUSALS: dict[str, dict[str, Any]] = {
-    "halted": {"gate": a_gate(halted=True)},
-    "account_not_ready": {"gate": a_gate(connected=False)},
-    "trading_disabled": {"gate": a_gate(trade_allowed=False)},
-    "investor_password": {"gate": a_gate(investor=True)},
-    "outcome_unknown": {"gate": a_gate(unknown_on_symbol=True, unknown_entries=1)},
-    "entries_paused": {"gate": a_gate(paused="store_slow")},
-    "not_reconciled": {"gate": a_gate(reconciled=False)},
-    "netting_symbol_busy": {
-        "account": account_facts(margin_mode="netting"),
-        "gate": a_gate(symbol_held=True),
-    },
-    "symbol_blocked": {"effective": effective(symbols_blocked=["XAUUSD"])},
-    "repeat_of": {"copies": [a_copy(entry=a_range("2350"), stop=Price.of("2340"))]},
-    "too_old": {"gate": a_gate(posted_at=START - timedelta(seconds=47))},
-    "stop_wrong_side": {"signal": a_signal(issues=(Issue.STOP_WRONG_SIDE,))},
-    "target_wrong_side": {"signal": a_signal(issues=(Issue.TARGET_WRONG_SIDE,))},
-    "opposite_open": {"copies": [a_copy(side=Side.SELL)]},
-    "max_open": {"effective": effective(max_open_trades="1"), "copies": [a_copy()]},
-    "symbol_open": {"copies": [a_copy(message=1), a_copy(message=2)]},
-    "no_stop": {"signal": a_signal(stop=None)},
-    "stop_distance": {"signal": a_signal(stop=None, stop_pips=Decimal(90_000))},
-    "sl_passed": {"quote": a_quote("2340", "2340.10")},
-    "tp_passed": {"quote": a_quote("2359.90", "2360")},
-    "near_stop": {"quote": a_quote("2342", "2342.10")},
-    "price_moved": {
-        "quote": a_quote("2354", "2354.10"),
-        "effective": effective(copy_pending=False),
-    },
-    "entry_passed": {
-        "signal": a_signal(order=OrderKind.LIMIT),
-        "quote": a_quote("2345", "2345.10"),
-    },
-    "order_kind_blocked": {
-        "signal": a_signal(order=OrderKind.STOP),
-        "quote": a_quote("2345", "2345.10"),
-        "effective": effective(copy_pending=False),
-    },
-    "stale_quote": {"quote": replace(a_quote(), at=START - timedelta(seconds=11))},
-    "spread": {"quote": a_quote("2348", "2350")},
-    "r_left": {"signal": a_signal(targets=(Price.of("2351"),))},
-    "stops_level": {"instrument": replace(GOLD, stops_level=2_000)},
-    "no_balance": {"account": account_facts(balance=Decimal(0), equity=Decimal(0))},
-    "below_min_lot": {"account": account_facts(balance=Decimal(500), equity=Decimal(500))},
-    "open_risk": {"copies": [a_copy(risk=Decimal(450))]},
-}
-
-
-@pytest.mark.parametrize("code", REFUSALS)
-def test_each_reason_against_a_signal_is_told_by_its_code(code: str) -> None:
-    refusal = plan_signal(a_question(**REFUSALS[code]))
-    assert isinstance(refusal, Refusal)
-    assert refusal.code == code
-    assert refusal.checks, "the user sees what was looked at"
-
-
 def test_all_reasons_that_need_no_price_are_looked_at_together() -> None:
     question = a_question(
         gate=a_gate(halted=True, investor=True, posted_at=START - timedelta(minutes=5)),

@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 from signalfleet.domain.errors import DomainError
-from signalfleet.domain.ids import ChannelId, MessageId
+from signalfleet.domain.ids import ChannelId, MessageId, SignalId
 
 KEPT: Final = timedelta(hours=6)
 MOST: Final = 50
 KEY_PARTS: Final = 4
+FOLLOW_UP: Final = "f"
 
 
 class Answer(StrEnum):
@@ -30,25 +31,38 @@ class Answered(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskKey:
-    """One signal of one revision of a message; an edit is another question."""
+    """One signal of one revision of a message; an edit is another question.
+
+    `is_follow_up`: the part is the number of an instruction about open trades.
+    """
 
     chat: ChannelId
     message: MessageId
     rev: int
     part: int
+    is_follow_up: bool = False
 
     def __str__(self) -> str:
-        return f"{self.chat}.{self.message}.{self.rev}.{self.part}"
+        kind = FOLLOW_UP if self.is_follow_up else ""
+        return f"{self.chat}.{self.message}.{self.rev}.{kind}{self.part}"
 
     @classmethod
     def of_text(cls, text: str) -> "AskKey":
-        numbers = text.split(".")
+        *others, last = text.split(".")
+        is_follow_up = last.startswith(FOLLOW_UP)
+        numbers = [*others, last.removeprefix(FOLLOW_UP)]
         if len(numbers) != KEY_PARTS or not all(
             one.removeprefix("-").isdecimal() and one.isascii() for one in numbers
         ):
             raise DomainError("not the key of a question")
         chat, message, rev, part = (int(one) for one in numbers)
-        return cls(chat=ChannelId(chat), message=MessageId(message), rev=rev, part=part)
+        return cls(
+            chat=ChannelId(chat),
+            message=MessageId(message),
+            rev=rev,
+            part=part,
+            is_follow_up=is_follow_up,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +77,11 @@ class AskedPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """`why` is the code of what made it a question; the answer counts until `until`."""
+    """`why` is the code of what made it a question; the answer counts until `until`.
+
+    An instruction that was not carried out names the signals that it was about; `is_done` once it
+    was carried out after all.
+    """
 
     key: AskKey
     text: str
@@ -73,6 +91,8 @@ class Ask:
     plans: tuple[AskedPlan, ...] = ()
     answer: Answer | None = None
     answered_at: datetime | None = None
+    signals: tuple[SignalId, ...] = ()
+    is_done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +122,11 @@ class Asks:
         done = replace(ask, answer=answer, answered_at=now)
         return Asks(tuple(done if one is ask else one for one in self.asks)), Answered.TAKEN
 
+    def done(self, key: AskKey) -> "Asks":
+        return Asks(
+            tuple(replace(one, is_done=True) if one.key == key else one for one in self.asks)
+        )
+
     def document(self) -> dict[str, object]:
         return {"asks": [_written(ask) for ask in self.asks]}
 
@@ -126,6 +151,8 @@ def _written(ask: Ask) -> dict[str, object]:
         ],
         "answer": ask.answer.value if ask.answer is not None else None,
         "answered_at": ask.answered_at.isoformat() if ask.answered_at is not None else None,
+        "signals": [*ask.signals],
+        "is_done": ask.is_done,
     }
 
 
@@ -149,6 +176,8 @@ def _read(row: Any) -> Ask | None:  # noqa: ANN401 - what JSON held
             ),
             answer=Answer(answer) if answer is not None else None,
             answered_at=datetime.fromisoformat(answered_at) if answered_at is not None else None,
+            signals=tuple(SignalId(str(one)) for one in row.get("signals", ())),
+            is_done=row.get("is_done") is True,
         )
     except (KeyError, TypeError, ValueError, AttributeError, DomainError):
         return None

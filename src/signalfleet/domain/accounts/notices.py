@@ -48,6 +48,9 @@ class NoticeKind(StrEnum):
     GAP_RECOVERED = "gap_recovered"
     FORMAT_DRIFT = "format_drift"
     DAILY_SUMMARY = "daily_summary"
+    BOT_THROTTLED = "bot_throttled"
+    BOT_RECYCLED = "bot_recycled"
+    BOT_HELD = "bot_held"
     TARGET_GONE = "target_gone"
     MESSENGER_AWAY = "messenger_away"
 
@@ -61,6 +64,7 @@ _MONEY: Final = frozenset(
         _K.OUTCOME_UNKNOWN,
         _K.DUPLICATE_FOUND,
         _K.GUARD_REACHED,
+        _K.BOT_HELD,
         _K.POSTS_MISSED,
     }
 )

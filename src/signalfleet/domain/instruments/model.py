@@ -1,10 +1,11 @@
 """What a broker says of one instrument, and its price at one moment."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from signalfleet.domain.instruments.sessions import TradeSessions
 from signalfleet.domain.money import Lots, Price
 
 
@@ -24,7 +25,10 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """One symbol at one broker server. Distances named `_level` are in points."""
+    """One symbol at one broker server. Distances named `_level` are in points.
+
+    `sessions` None: the broker does not say when it trades the symbol.
+    """
 
     name: str
     digits: int
@@ -42,11 +46,15 @@ class Instrument:
     trade_mode: str = "SYMBOL_TRADE_MODE_FULL"
     filling_modes: tuple[str, ...] = ()
     expiration_modes: tuple[str, ...] = ()
+    sessions: TradeSessions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """Bid and ask, with the account-currency value of one tick of one lot, won or lost."""
+    """Bid and ask, with the account-currency value of one tick of one lot, won or lost.
+
+    `broker_ahead` is the broker's clock minus UTC, where the broker tells it.
+    """
 
     symbol: str
     bid: Price
@@ -54,6 +62,7 @@ class Quote:
     profit_tick_value: Decimal
     loss_tick_value: Decimal
     at: datetime
+    broker_ahead: timedelta | None = None
 
     @property
     def spread(self) -> Decimal:

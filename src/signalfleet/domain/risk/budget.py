@@ -7,7 +7,7 @@ from typing import Final
 
 from signalfleet.domain.instruments.model import Instrument, Quote, Side
 from signalfleet.domain.money import Lots, Price
-from signalfleet.domain.risk.refusal import Refusal
+from signalfleet.domain.risk.refusal import Refusal, refused
 from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.settings.choices import RiskBase, SizeMode, UseSignalSize
 
@@ -29,7 +29,8 @@ class SizingQuestion:
     """`layers` are the entries wanted, `weights` the shares of each layer's targets.
 
     Without a stop the size cannot follow from a risk. `rates` are worths of one unit of a currency
-    in the account's. `is_half`: the channel asks for half of the usual size.
+    in the account's. `is_half`: the channel asks for half of the usual size. `shared` is what other
+    channels' copies of the same idea may lose already.
     """
 
     balance: Decimal
@@ -45,6 +46,7 @@ class SizingQuestion:
     signal_risk: Decimal | None = None
     signal_lots: Lots | None = None
     rates: Mapping[str, Decimal] = field(default_factory=dict)
+    shared: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +81,14 @@ def ask_for(question: SizingQuestion, mean_loss: Decimal, rules: Rules) -> Asked
     """Return what is asked for; `mean_loss` is what one lot over all layers loses at the stop."""
     base = _risk_base(question, rules)
     if base <= 0:
-        return Refusal(code="no_balance", detail=f"balance {base}")
+        return refused("no_balance", "balance", f"{base:.2f}", "above 0", source="your account")
     wish = _wish(question, base, rules)
     if isinstance(wish, Refusal):
         return wish
     if wish.lots is None and question.stop is None:
         detail = "without a stop the size cannot follow from a risk: use fixed_lots"
-        return Refusal(code="no_stop", detail=detail)
+        sizes = f"a stop for {rules.size_mode}"
+        return refused("no_stop", "stop", "none", sizes, setting="size_mode", detail=detail)
     factor = rules.size_factor * (HALF if question.is_half else 1)
     caps = ["half_size"] if question.is_half else []
     max_money = base * rules.max_risk_percent / HUNDRED
@@ -103,6 +106,25 @@ def ask_for(question: SizingQuestion, mean_loss: Decimal, rules: Rules) -> Asked
     if lots > rules.max_lots:
         lots = rules.max_lots
         caps.append("max_lots")
+    if question.shared > 0:
+        left = min(asked, max_money) - question.shared
+        if left <= 0:
+            detail = f"other channels' trades of this idea risk {question.shared:.2f} already"
+            value, limit = f"{question.shared:.2f}", f"{min(asked, max_money):.2f}"
+            return refused(
+                "risk_shared",
+                "risk on this idea",
+                value,
+                limit,
+                setting="cross_channel",
+                detail=detail,
+            )
+        money, lots, most = (
+            min(money, left),
+            min(lots, left / mean_loss),
+            min(most, left / mean_loss),
+        )
+        caps.append("shared_risk")
     return Asked(
         base=base,
         asked_money=asked,
@@ -137,7 +159,7 @@ def _wish(question: SizingQuestion, base: Decimal, rules: Rules) -> _Wish | Refu
         case SizeMode.BALANCE_RATIO:
             ratio = rules.balance_ratio
             if ratio is None:
-                return Refusal(code="size_not_set", detail="balance_ratio is not set")
+                return _not_set("balance_ratio")
             how = f"0.01 lots for each {ratio:f} of {question.balance:.2f}"
             return _Wish(None, max(question.balance, Decimal(0)) / ratio * RATIO_LOTS, how)
 
@@ -145,15 +167,23 @@ def _wish(question: SizingQuestion, base: Decimal, rules: Rules) -> _Wish | Refu
 def _risk_money(question: SizingQuestion, rules: Rules) -> _Wish | Refusal:
     amount = rules.risk_money
     if amount is None:
-        return Refusal(code="size_not_set", detail="risk_money is not set")
+        return _not_set("risk_money")
     currency = question.currency
     if amount.currency in ("", currency):
         return _Wish(amount.amount, None, f"{amount.amount:f} {currency} at risk")
     rate = question.rates.get(amount.currency)
     if rate is None:
-        return Refusal(code="no_rate", detail=f"{amount.currency} to {currency} is not known")
+        pair = f"{amount.currency} to {currency}"
+        detail = f"{pair} is not known"
+        return refused("no_rate", "rate", pair, "a price", source="your broker", detail=detail)
     shown = f"1 {amount.currency} = {rate:.6f} {currency}"
     return _Wish(amount.amount * rate, None, f"{amount} at risk", shown)
+
+
+def _not_set(key: str) -> Refusal:
+    return refused(
+        "size_not_set", key, "none", "a number", setting="size_mode", detail=f"{key} is not set"
+    )
 
 
 def _risk_base(question: SizingQuestion, rules: Rules) -> Decimal:

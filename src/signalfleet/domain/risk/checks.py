@@ -18,6 +18,11 @@ MAX_QUOTE_AGE: Final = timedelta(seconds=10)
 NEAR_SHARE: Final = Decimal("0.1")
 """Two signals are the same idea if their levels differ by less of the stop distance."""
 HUNDRED: Final = Decimal(100)
+MAX_UNKNOWN: Final = 3
+"""With so many orders whose outcome is not known, nothing more is opened (F9)."""
+PRODUCT: Final = "product default"
+BROKER: Final = "your broker"
+RIGHT_SIDES: Final = "on the right sides"
 PAUSED: Final = {
     "store_slow": "the database is slow",
     "stop_unknown": "it is not known whether you pressed Stop",
@@ -75,31 +80,39 @@ class Gatekeeping:
 
 def check_account(facts: Gatekeeping) -> tuple[Check, ...]:
     return (
-        _flag("copying", "stopped by you" if facts.halted else "on", not facts.halted, "halted"),
+        _flag("copying", "stopped by you" if facts.halted else "on", "on", "you", code="halted"),
         _flag(
             "entries",
             PAUSED.get(facts.paused, facts.paused) if facts.paused else "on",
-            facts.paused is None,
-            "entries_paused",
+            "on",
+            PRODUCT,
+            code="entries_paused",
         ),
         _flag(
-            "compared with the broker", _yes(facts.reconciled), facts.reconciled, "not_reconciled"
+            "compared with the broker",
+            _yes(facts.reconciled),
+            "yes",
+            PRODUCT,
+            code="not_reconciled",
         ),
-        _flag("connection", _yes(facts.connected), facts.connected, "account_not_ready"),
+        _flag("connection", _yes(facts.connected), "yes", BROKER, code="account_not_ready"),
         _flag(
             "password",
             "investor" if facts.investor else "trading",
-            not facts.investor,
-            "investor_password",
+            "trading",
+            BROKER,
+            code="investor_password",
         ),
-        _flag(
-            "trading allowed", _yes(facts.trade_allowed), facts.trade_allowed, "trading_disabled"
-        ),
-        _flag(
-            "unknown outcomes",
-            str(facts.unknown_entries),
-            facts.unknown_entries < 3 and not facts.unknown_on_symbol,  # noqa: PLR2004 - F9 of the execution rules
-            "outcome_unknown",
+        _flag("trading allowed", _yes(facts.trade_allowed), "yes", BROKER, code="trading_disabled"),
+        Check(
+            name="unknown outcomes",
+            value=f"{facts.unknown_entries}, one of this symbol"
+            if facts.unknown_on_symbol
+            else str(facts.unknown_entries),
+            limit=f"{MAX_UNKNOWN - 1}, none of this symbol",
+            source=PRODUCT,
+            passed=facts.unknown_entries < MAX_UNKNOWN and not facts.unknown_on_symbol,
+            code="outcome_unknown",
         ),
     )
 
@@ -151,8 +164,9 @@ def check_geometry(signal: Signal) -> Check:
     """Refuse levels on the wrong side as they were said; the side is never guessed from them."""
     for issue in (Issue.STOP_WRONG_SIDE, Issue.TARGET_WRONG_SIDE):
         if issue in signal.issues:
-            return _flag("levels", issue.value, False, issue.value)  # noqa: FBT003 - passed
-    return _flag("levels", "on the right sides", True, "stop_wrong_side")  # noqa: FBT003
+            said = issue.value.replace("_", " ")
+            return _flag("levels", said, RIGHT_SIDES, "the signal", code=issue.value)
+    return _flag("levels", RIGHT_SIDES, RIGHT_SIDES, "the signal", code="stop_wrong_side")
 
 
 def check_repeat(
@@ -258,7 +272,7 @@ def check_levels(
             name="stop side",
             value="no stop, as you allow" if stop is None else str(stop),
             limit=" and ".join(dict.fromkeys(str(price) for price in entries)),
-            source="",
+            source="the signal",
             passed=stop is None or stop.value * side.sign < worst,
             code="stop_wrong_side",
         ),
@@ -266,7 +280,7 @@ def check_levels(
             name="target sides",
             value=", ".join(str(target) for target in wrong) or "on the right side",
             limit=" and ".join(dict.fromkeys(str(price) for price in entries)),
-            source="",
+            source="the signal",
             passed=not wrong,
             code="target_wrong_side",
         ),
@@ -325,8 +339,11 @@ def _below(name: str, count: int, key: str, code: str, effective: Effective) -> 
     )
 
 
-def _flag(name: str, value: str, passed: bool, code: str) -> Check:  # noqa: FBT001 - a check's result
-    return Check(name=name, value=value, limit="", source="", passed=passed, code=code)
+def _flag(name: str, value: str, limit: str, source: str, *, code: str) -> Check:
+    """Return a check of something that is as it has to be, or not."""
+    return Check(
+        name=name, value=value, limit=limit, source=source, passed=value == limit, code=code
+    )
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 - a word for a fact

@@ -18,21 +18,46 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossLine:
-    """One loss limit at work: what it counts from, and the equity that it must not fall below.
+    """One loss limit at work: what it counts from, and how much of it may be lost.
 
-    `reached` stays until the period is over, also if the account recovers meanwhile.
+    `limit` is that in words. `reached` stays until the period is over, also if the account
+    recovers meanwhile.
     """
 
     name: str
     code: str
     key: str
-    percent: Decimal
     anchor: Decimal
+    allowed: Decimal
+    limit: str
+    in_percent: bool = True
     reached: bool = False
 
     @property
     def floor(self) -> Decimal:
-        return self.anchor * (1 - self.percent / 100)
+        """Return the equity that must not be passed."""
+        return self.anchor - self.allowed
+
+    def said(self, equity: Decimal) -> str:
+        """Return in words what is lost at that equity."""
+        lost = max(self.anchor - equity, Decimal(0))
+        if not self.in_percent:
+            return f"{lost:.2f}"
+        percent = lost / self.anchor * 100 if self.anchor > 0 else Decimal(100)
+        return f"{percent:.2f} %"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """One change of an account's balance: the result of a trade, a charge, or a payment.
+
+    `is_payment`: money that came in or went out, neither profit nor loss.
+    """
+
+    movement_id: str
+    at: datetime
+    amount: Decimal
+    is_payment: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Guards about the signal among others: filters, other channels, trades of the day."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
@@ -81,25 +81,40 @@ def check_other_channels(
     effective: Effective,
 ) -> Check:
     """Find the same idea, taken from another channel a moment ago."""
-    same = next(
-        (
-            copy
-            for copy in copies
-            if copy.channel != chat
-            and now - copy.decided_at <= CROSS_WINDOW
-            and _overlaps(signal, copy)
-        ),
-        None,
-    )
-    allows = effective.rules.cross_channel is CrossChannel.ALLOW
+    same = next(iter(_same_ideas(signal, chat, copies, now)), None)
+    rule = effective.rules.cross_channel
+    allows = rule is not CrossChannel.FIRST_WINS
+    limit = "allowed" if rule is CrossChannel.ALLOW else "what it left of the risk"
     return Check(
         name="other channels",
         value="none" if same is None else f"message {same.message} of another channel",
-        limit="allowed" if allows else f"none in {CROSS_WINDOW.seconds // 60} min",
+        limit=limit if allows else f"none in {CROSS_WINDOW.seconds // 60} min",
         source=effective.source("cross_channel"),
         passed=allows or same is None,
         code="already_taken",
     )
+
+
+def sharing(
+    signal: Signal,
+    chat: ChannelId,
+    copies: Sequence[OpenCopy],
+    now: datetime,
+    effective: Effective,
+) -> tuple[OpenCopy, ...]:
+    """Return the copies that have a part of this idea's risk already, where channels share it."""
+    if effective.rules.cross_channel is not CrossChannel.SPLIT_RISK:
+        return ()
+    return tuple(_same_ideas(signal, chat, copies, now))
+
+
+def _same_ideas(
+    signal: Signal, chat: ChannelId, copies: Sequence[OpenCopy], now: datetime
+) -> Iterator[OpenCopy]:
+    for copy in copies:
+        is_lately = now - copy.decided_at <= CROSS_WINDOW
+        if copy.channel != chat and is_lately and _overlaps(signal, copy):
+            yield copy
 
 
 def check_day_count(copies: Sequence[OpenCopy], gate: Gatekeeping, effective: Effective) -> Check:

@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from signalfleet.domain.errors import DomainError
-from signalfleet.domain.risk.facts import LossLine
+from signalfleet.domain.risk.balances import NO_BALANCE, BalanceBook, amount_of, time_of
+from signalfleet.domain.risk.facts import LossLine, Movement
 from signalfleet.domain.settings.catalogue import Rules
-from signalfleet.domain.settings.choices import LossAnchor
+from signalfleet.domain.settings.choices import DrawdownFrom, LossAnchor
+from signalfleet.domain.settings.loss_limits import LossLimit
 
 WARN_AT: Final = Decimal("0.8")
 
@@ -36,6 +38,34 @@ class Anchor:
     balance: Decimal
     equity: Decimal
 
+    def shifted(self, amount: Decimal) -> "Anchor":
+        """Return it after a payment: what was paid in or out was not won or lost."""
+        return replace(self, balance=self.balance + amount, equity=self.equity + amount)
+
+    def highest(self, other: "Anchor | None") -> "Anchor":
+        if other is None:
+            return self
+        return replace(
+            self,
+            balance=max(self.balance, other.balance),
+            equity=max(self.equity, other.equity),
+        )
+
+    def document(self) -> dict[str, object]:
+        return {
+            "start": self.start.isoformat(),
+            "balance": str(self.balance),
+            "equity": str(self.equity),
+        }
+
+    @classmethod
+    def of_document(cls, value: Any) -> "Anchor":  # noqa: ANN401 - what JSON held
+        return cls(
+            start=time_of(value["start"]),
+            balance=amount_of(value["balance"]),
+            equity=amount_of(value["equity"]),
+        )
+
     def money(self, kind: LossAnchor) -> Decimal:
         match kind:
             case LossAnchor.BALANCE:
@@ -48,11 +78,18 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossBook:
-    """Kept with the account's settings, so that a restart forgets no loss."""
+    """Kept with the account's settings, so that a restart forgets no loss.
+
+    `peak` is the highest equity seen since the loss in all is counted, `day_peak` the highest
+    balance and equity with which a day began since then. `money` is what is known of the balance.
+    """
 
     anchors: Mapping[Period, Anchor] = field(default_factory=dict)
     reached: frozenset[Period] = frozenset()
     warned: frozenset[Period] = frozenset()
+    peak: Decimal | None = None
+    day_peak: Anchor | None = None
+    money: BalanceBook = NO_BALANCE
 
     def rolled(
         self, now: datetime, zone: tzinfo, reset: time, balance: Decimal, equity: Decimal
@@ -70,11 +107,44 @@ class LossBook:
         }
         if not due:
             return self
-        fresh = {period: Anchor(start=now, balance=balance, equity=equity) for period in due}
-        return LossBook(
-            anchors={**self.anchors, **fresh},
+        anchor = Anchor(start=now, balance=balance, equity=equity)
+        day_peak = None if Period.TOTAL in due else self.day_peak
+        return replace(
+            self,
+            anchors={**self.anchors, **dict.fromkeys(due, anchor)},
             reached=self.reached - due,
             warned=self.warned - due,
+            peak=equity if Period.TOTAL in due else self.peak,
+            day_peak=anchor.highest(day_peak) if Period.DAY in due or not day_peak else day_peak,
+        )
+
+    def accounted(self, now: datetime, balance: Decimal, moves: Sequence[Movement]) -> "LossBook":
+        """Take payments out of what the periods count from; see whether all is explained."""
+        money, fresh = self.money.after(now, balance, moves)
+        book = replace(self, money=money)
+        for move in fresh:
+            if move.is_payment:
+                book = book.paid(move)
+        return book
+
+    def unread(self, now: datetime, balance: Decimal) -> "LossBook":
+        return replace(self, money=self.money.unread(now, balance))
+
+    def paid(self, move: Movement) -> "LossBook":
+        """Take a payment out of what counts from before it."""
+        anchors = {
+            period: one.shifted(move.amount) if one.start < move.at else one
+            for period, one in self.anchors.items()
+        }
+        total = self.anchors.get(Period.TOTAL)
+        if total is None or total.start >= move.at:
+            return replace(self, anchors=anchors)
+        peak, day_peak = self.peak, self.day_peak
+        return replace(
+            self,
+            anchors=anchors,
+            peak=None if peak is None else peak + move.amount,
+            day_peak=None if day_peak is None else day_peak.shifted(move.amount),
         )
 
     @classmethod
@@ -88,65 +158,102 @@ class LossBook:
         """Begin to count the loss in all anew, as the user asked."""
         gone = {Period.TOTAL}
         kept = {period: one for period, one in self.anchors.items() if period not in gone}
-        return LossBook(anchors=kept, reached=self.reached - gone, warned=self.warned - gone)
+        return replace(
+            self,
+            anchors=kept,
+            reached=self.reached - gone,
+            warned=self.warned - gone,
+            peak=None,
+            day_peak=None,
+        )
 
     def lines(self, rules: Rules) -> tuple[LossLine, ...]:
         """Return the limits that are set, with what each counts from."""
         found = []
         for period, (key, name) in _LIMITS.items():
-            percent: Decimal | None = getattr(rules, key)
+            limit: LossLimit = getattr(rules, key)
             anchor = self.anchors.get(period)
-            if percent is None or anchor is None:
+            if not limit or anchor is None:
                 continue
-            line = LossLine(
-                name=name,
-                code=key,
-                key=key,
-                percent=percent,
-                anchor=anchor.money(rules.loss_anchor),
-                reached=period in self.reached,
-            )
-            found.append(line)
+            begun = anchor.money(rules.loss_anchor)
+            top, suffix = begun, ""
+            if period is Period.TOTAL and rules.drawdown_from is not DrawdownFrom.START:
+                top, suffix = max(begun, self._top(rules)), " from the peak"
+            parts = []
+            if limit.percent is not None:
+                parts.append((begun * limit.percent / 100, f"{limit.percent:f} %", True))
+            if limit.money is not None:
+                parts.append((limit.money, f"{limit.money:.2f}", False))
+            for amount, text, in_percent in parts:
+                floor = top - amount
+                if suffix and rules.drawdown_from.stops_at_start:
+                    floor = min(floor, begun)
+                line = LossLine(
+                    name=name,
+                    code=key,
+                    key=key,
+                    anchor=top,
+                    allowed=top - floor,
+                    limit=text + suffix,
+                    in_percent=in_percent,
+                    reached=period in self.reached,
+                )
+                found.append(line)
         return tuple(found)
+
+    def _top(self, rules: Rules) -> Decimal:
+        if rules.drawdown_from.is_intraday:
+            return self.peak or Decimal(0)
+        return Decimal(0) if self.day_peak is None else self.day_peak.money(rules.loss_anchor)
 
     def seen(self, equity: Decimal, rules: Rules) -> tuple["LossBook", tuple["Crossing", ...]]:
         """Compare the equity with the limits; return what was crossed for the first time."""
+        book = self
+        if rules.total_drawdown and rules.drawdown_from.is_intraday:
+            book = replace(self, peak=max(self.peak or equity, equity))
         reached, warned, crossed = set(self.reached), set(self.warned), []
         periods = {key: period for period, (key, _) in _LIMITS.items()}
-        for line in self.lines(rules):
-            period = periods[line.key]
-            allowed, lost = line.anchor - line.floor, line.anchor - equity
-            if period not in reached and lost >= allowed:
+        for line in book.lines(rules):
+            period, lost = periods[line.key], line.anchor - equity
+            if period not in reached and lost >= line.allowed:
                 reached.add(period)
-                crossed.append(Crossing(line=line, lost=lost, is_reached=True))
-            elif period not in warned and period not in reached and lost >= allowed * WARN_AT:
+                crossed.append(Crossing(line=line, equity=equity, is_reached=True))
+            elif (
+                period not in warned
+                and period not in reached
+                and lost > 0
+                and lost >= line.allowed * WARN_AT
+            ):
                 warned.add(period)
-                crossed.append(Crossing(line=line, lost=lost, is_reached=False))
-        book = replace(self, reached=frozenset(reached), warned=frozenset(warned))
-        return book, tuple(crossed)
+                crossed.append(Crossing(line=line, equity=equity, is_reached=False))
+        return replace(book, reached=frozenset(reached), warned=frozenset(warned)), tuple(crossed)
 
     def document(self) -> dict[str, object]:
         return {
-            "anchors": {
-                period.value: {
-                    "start": one.start.isoformat(),
-                    "balance": str(one.balance),
-                    "equity": str(one.equity),
-                }
-                for period, one in self.anchors.items()
-            },
+            "anchors": {period.value: one.document() for period, one in self.anchors.items()},
             "reached": sorted(self.reached),
             "warned": sorted(self.warned),
+            "peak": None if self.peak is None else str(self.peak),
+            "day_peak": None if self.day_peak is None else self.day_peak.document(),
+            "money": self.money.document(),
         }
 
     @classmethod
     def of_document(cls, doc: Mapping[str, object]) -> "LossBook":
         """Read a stored book; DomainError if it cannot be read: a loss must not be forgotten."""
         try:
+            peak: Any = doc.get("peak")
+            day_peak = doc.get("day_peak")
             return cls(
-                anchors={Period(key): _anchor(one) for key, one in _dict(doc, "anchors").items()},
+                anchors={
+                    Period(key): Anchor.of_document(one)
+                    for key, one in _dict(doc, "anchors").items()
+                },
                 reached=_periods(doc, "reached"),
                 warned=_periods(doc, "warned"),
+                peak=None if peak is None else amount_of(peak),
+                day_peak=None if day_peak is None else Anchor.of_document(day_peak),
+                money=BalanceBook.of_document(_dict(doc, "money")),
             )
         except (ValueError, KeyError, TypeError, InvalidOperation) as error:
             raise DomainError("the stored record of losses cannot be read") from error
@@ -157,13 +264,13 @@ class Crossing:
     """A limit that was reached, or of which four fifths are used up."""
 
     line: LossLine
-    lost: Decimal
+    equity: Decimal
     is_reached: bool
 
     @property
     def text(self) -> str:
-        percent = self.lost / self.line.anchor * 100 if self.line.anchor > 0 else Decimal(0)
-        return f"the {self.line.name} is {percent:.2f} %, your limit is {self.line.percent:f} %"
+        line = self.line
+        return f"the {line.name} is {line.said(self.equity)}, your limit is {line.limit}"
 
 
 def day_start(now: datetime, zone: tzinfo, reset: time) -> datetime:
@@ -188,20 +295,6 @@ def week_start(now: datetime, zone: tzinfo, reset: time) -> datetime:
         if date.weekday() == 0 and start <= now:
             return start
         date -= timedelta(days=1)
-
-
-def _anchor(value: Any) -> Anchor:  # noqa: ANN401 - what JSON held
-    start = datetime.fromisoformat(value["start"])
-    if start.tzinfo is None:
-        raise ValueError("no time zone")
-    return Anchor(start=start, balance=_money(value["balance"]), equity=_money(value["equity"]))
-
-
-def _money(value: str) -> Decimal:
-    found = Decimal(value)
-    if not found.is_finite():
-        raise ValueError("not an amount")
-    return found
 
 
 def _dict(doc: Mapping[str, object], key: str) -> Mapping[str, Any]:

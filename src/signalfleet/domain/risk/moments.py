@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
+from signalfleet.domain.instruments.model import Instrument, Quote
 from signalfleet.domain.risk.exposure import currencies_of
 from signalfleet.domain.risk.facts import GuardFacts, NewsEvent, NewsView
 from signalfleet.domain.risk.refusal import Check
@@ -40,6 +41,29 @@ def check_hours(now: datetime, facts: GuardFacts, effective: Effective) -> Check
         source=effective.source("trading_hours"),
         passed=table.is_open(local.weekday(), local.hour, local.minute),
         code="closed_hours",
+    )
+
+
+def check_sessions(instrument: Instrument, quote: Quote, now: datetime) -> Check:
+    """Compare the broker's own hours with its clock; what it does not tell refuses nothing."""
+    sessions, ahead = instrument.sessions, quote.broker_ahead
+    if sessions is None or ahead is None:
+        value, limit, is_open = "not told", "", True
+    else:
+        local = now + ahead
+        is_open = sessions.is_open(local)
+        value, limit = f"{local:%a %H:%M}", f"{sessions.on(local)} on the broker's clock"
+        opens = None if is_open else sessions.opens_in(local)
+        if opens is not None:
+            minutes = -(-int(opens.total_seconds()) // 60)
+            value += f", opens in {minutes // 60} h {minutes % 60} min"
+    return Check(
+        name="market hours",
+        value=value,
+        limit=limit,
+        source="your broker",
+        passed=is_open,
+        code="market_closed",
     )
 
 

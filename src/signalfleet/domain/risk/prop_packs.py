@@ -12,6 +12,13 @@ from signalfleet.domain.settings.resolve import problems_of
 
 SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 STATIC: Final = "static"
+_KINDS: Final = {
+    STATIC: "start",
+    "trailing": "peak",
+    "trailing_end_of_day": "day_peak",
+    "trailing_to_start": "peak_to_start",
+    "trailing_end_of_day_to_start": "day_peak_to_start",
+}
 _SETTINGS: Final = {
     "daily_loss": "daily_loss",
     "total_loss": "total_drawdown",
@@ -63,11 +70,13 @@ def build_pack(slug: str, content: Mapping[str, Any]) -> PropPack:
     missing -= set(content)
     if missing:
         raise DomainError(f"{slug}: {', '.join(sorted(missing))} must be given")
-    if content.get("total_kind", STATIC) != STATIC:
-        raise DomainError(f"{slug}: only a static total_loss can be kept by us")
+    kind = _KINDS.get(str(content.get("total_kind", STATIC)))
+    if kind is None:
+        raise DomainError(f"{slug}: total_kind must be one of {', '.join(_KINDS)}")
     if not isinstance(content["read_on"], date):
         raise DomainError(f"{slug}: read_on must be a date")
     settings = {key: content[field] for field, key in _SETTINGS.items() if field in content}
+    settings["drawdown_from"] = kind
     if content.get("hedging") is False:
         settings["conflict"] = "refuse_new"
     problems = problems_of(settings, "account")

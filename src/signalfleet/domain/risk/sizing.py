@@ -8,7 +8,7 @@ from typing import Final
 from signalfleet.domain.instruments.model import Side
 from signalfleet.domain.money import Lots
 from signalfleet.domain.risk.budget import Asked, Layer, SizingQuestion, ask_for
-from signalfleet.domain.risk.refusal import Refusal
+from signalfleet.domain.risk.refusal import Refusal, refused
 from signalfleet.domain.risk.shares import Grain, share_over
 from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.settings.choices import BelowMinLot, FewLotsOrder
@@ -17,6 +17,7 @@ from signalfleet.domain.settings.kinds import FewLots
 HUNDRED: Final = Decimal(100)
 USE_MIN_TOLERANCE: Final = Decimal("1.2")
 """How far the smallest lot may pass the asked risk where the user allowed it."""
+BROKER: Final = "your broker"
 NEAR_LAYERS: Final = FewLots(order=FewLotsOrder.NEAREST_FIRST)
 
 
@@ -72,7 +73,8 @@ def size_copy(question: SizingQuestion, rules: Rules) -> SizingReport | Refusal:
     """Size all legs of a copy so that their losses at the stop stay within one budget."""
     losses = [loss_per_lot(question, layer, rules) for layer in question.layers]
     if question.stop is not None and min(losses) <= 0:
-        return Refusal(code="stop_distance", detail="the stop costs nothing")
+        value = f"{min(losses):.2f} a lot"
+        return refused("stop_distance", "loss at the stop", value, "above 0", source=BROKER)
     shares = [layer.share for layer in question.layers]
     mean = sum((share * loss for share, loss in zip(shares, losses, strict=True)), Decimal(0))
     mean /= sum(shares)
@@ -115,14 +117,25 @@ class _Work:
         if len(self._losses) == 1:
             found = min(ceiling, int(budget // (self._losses[0] * step)))
         else:
-            # By so much a sharing can be cheaper than the mean: volume that moved to cheap layers.
-            moved = (self.grain.least + 1) * len(self._losses)
-            slack = (max(self._losses) - min(self._losses)) * moved
-            found = min(ceiling, int((budget / step + slack) // mean))
+            found = min(ceiling, self._surely_enough(mean))
         # The division may have been rounded; and layers do not share steps evenly.
         while found > 0 and self._loss(self._by_layer(found)) > budget:
             found -= 1
         return found
+
+    def _surely_enough(self, mean: Decimal) -> int:
+        """Return as many steps that more of them cannot be affordable, however they are shared.
+
+        A sharing is cheaper than the mean where volume moves to cheap layers. Largest remainders
+        move at most a quarter of a step a layer, as long as each layer has its smallest order.
+        """
+        budget, count = self.asked.money / self.grain.step, len(self._losses)
+        spread = max(self._losses) - min(self._losses)
+        near = int((budget + spread * count / 4) // mean) + 1
+        fewest = min(share for share in self._shares if share > 0)
+        if near * fewest >= self.grain.least * sum(self._shares):
+            return near
+        return int((budget + spread * (self.grain.least + 1) * count) // mean)
 
     def smallest(self, steps: int) -> int | Refusal:
         """Return the broker's smallest order if the user takes it in place of nothing."""
@@ -137,15 +150,20 @@ class _Work:
         detail = f"{exact:.4f} lots wanted, the smallest order is {smallest}"
         if steps and exact >= smallest.value:
             detail = f"{steps * self.grain.step} lots affordable, the smallest order is {smallest}"
-        return Refusal(code="below_min_lot", detail=detail)
+        got = f"{exact:.4f}" if exact < smallest.value else f"{steps * self.grain.step:f}"
+        return refused("below_min_lot", "size", got, str(smallest), source=BROKER, detail=detail)
 
     def spread_out(self, steps: int) -> list[LegSize]:
         """Share the steps over layers, and in each layer over its targets."""
         grain, weights = self.grain, self.question.weights
         legs, spilled, dropped = [], 0, False
         layers = self._by_layer(steps)
+        shared = {
+            volume: share_over(volume, weights, grain.least, self.rules.few_lots)
+            for volume in set(layers)
+        }
         for number, (volume, loss) in enumerate(zip(layers, self._losses, strict=True)):
-            slots = share_over(volume, weights, grain.least, self.rules.few_lots)
+            slots = shared[volume]
             dropped |= any(not got and weight for got, weight in zip(slots, weights, strict=True))
             for slot, got in enumerate(slots):
                 taken = min(got, grain.most)

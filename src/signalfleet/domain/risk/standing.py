@@ -63,7 +63,7 @@ def check_zone(facts: GuardFacts, effective: Effective) -> Check:
     return Check(
         name="time zone",
         value=effective.rules.time_zone,
-        limit="",
+        limit="a zone that is known",
         source=effective.source("time_zone"),
         passed=facts.zone is not None,
         code="zone_unknown",
@@ -73,8 +73,8 @@ def check_zone(facts: GuardFacts, effective: Effective) -> Check:
 def check_limit_set(facts: GuardFacts, effective: Effective) -> Check:
     """Real money is not traded without a limit of losses that the user has set."""
     rules = effective.rules
-    limits = (rules.daily_loss, rules.weekly_loss, rules.total_drawdown)
-    is_set = any(limit is not None for limit in limits) or rules.equity_stop > 0
+    limits = (rules.daily_loss, rules.weekly_loss, rules.total_drawdown, rules.equity_stop)
+    is_set = any(limits)
     return Check(
         name="loss limit",
         value="set" if is_set else "none",
@@ -113,7 +113,7 @@ def check_reached(line: LossLine, effective: Effective) -> Check:
     return Check(
         name=f"{line.name} reached",
         value="yes" if line.reached else "no",
-        limit=f"{line.percent} %",
+        limit=line.limit,
         source=effective.source(line.key),
         passed=not line.reached,
         code=line.code,
@@ -145,30 +145,29 @@ def check_worst_case(
     worst = min(facts.equity, facts.balance - open_risk) - new_risk
     return (
         *(_floor_check(line, worst, effective) for line in facts.losses),
-        *_equity_check(worst, effective),
+        *_equity_check(worst, facts.balance, effective),
     )
 
 
 def _floor_check(line: LossLine, worst: Decimal, effective: Effective) -> Check:
-    lost = (line.anchor - worst) / line.anchor * 100 if line.anchor > 0 else Decimal(100)
     return Check(
         name=f"{line.name}, at worst",
-        value=f"{max(lost, Decimal(0)):.2f} % of {line.anchor:.2f}",
-        limit=f"{line.percent} %",
+        value=f"{line.said(worst)} of {line.anchor:.2f}",
+        limit=line.limit,
         source=effective.source(line.key),
         passed=worst >= line.floor,
         code=line.code,
     )
 
 
-def _equity_check(worst: Decimal, effective: Effective) -> Sequence[Check]:
-    limit = effective.rules.equity_stop
-    if limit <= 0:
+def _equity_check(worst: Decimal, balance: Decimal, effective: Effective) -> Sequence[Check]:
+    limit = effective.rules.equity_stop.of(balance)
+    if limit is None:
         return ()
     check = Check(
         name="equity, at worst",
         value=f"{worst:.2f}",
-        limit=f"{limit:f}",
+        limit=f"{limit:.2f}",
         source=effective.source("equity_stop"),
         passed=worst >= limit,
         code="equity_stop",

@@ -133,7 +133,7 @@ class CalendarRules:
         also_called=("schedule", "sessions", "skip-day", "trading hours"),
     )
     weekend: Weekend = setting(
-        Weekend(),
+        Weekend(WeekendAction.NO_NEW, 60),
         WEEKEND_RULE,
         "Before the weekend: keep everything, open nothing new so many minutes before, or close "
         "everything so many minutes before. Markets that never close are left alone.",

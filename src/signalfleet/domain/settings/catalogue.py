@@ -11,6 +11,7 @@ from signalfleet.domain.settings.filters import FilterRules
 from signalfleet.domain.settings.follow_ups import FollowUpRules
 from signalfleet.domain.settings.guards import GuardRules
 from signalfleet.domain.settings.losses import LossRules
+from signalfleet.domain.settings.probation import ProbationRules
 from signalfleet.domain.settings.protection import ProtectionRules
 from signalfleet.domain.settings.sizing import SizingRules
 from signalfleet.domain.settings.stops import StopRules
@@ -28,6 +29,7 @@ class Rules(
     LossRules,
     FilterRules,
     CalendarRules,
+    ProbationRules,
 ):
     """The values in force for one signal on one account."""
 
@@ -44,6 +46,7 @@ GROUPS: Final[Mapping[str, type]] = MappingProxyType(
         "Loss limits": LossRules,
         "Filters": FilterRules,
         "Hours and news": CalendarRules,
+        "Probation": ProbationRules,
     }
 )
 CATALOGUE: Final[Mapping[str, Spec]] = MappingProxyType(

@@ -146,6 +146,24 @@ class CopyState(StrEnum):
         return 3 - tuple(CopyState).index(self)
 
 
+class DrawdownFrom(StrEnum):
+    """What the loss in all is counted from; `..._to_start`: the floor rises to the start only."""
+
+    START = "start"
+    PEAK = "peak"
+    DAY_PEAK = "day_peak"
+    PEAK_TO_START = "peak_to_start"
+    DAY_PEAK_TO_START = "day_peak_to_start"
+
+    @property
+    def is_intraday(self) -> bool:
+        return self in (DrawdownFrom.PEAK, DrawdownFrom.PEAK_TO_START)
+
+    @property
+    def stops_at_start(self) -> bool:
+        return self in (DrawdownFrom.PEAK_TO_START, DrawdownFrom.DAY_PEAK_TO_START)
+
+
 class LossAnchor(StrEnum):
     BALANCE = "balance"
     EQUITY = "equity"
@@ -160,6 +178,24 @@ class LossAction(StrEnum):
 class CrossChannel(StrEnum):
     FIRST_WINS = "first_wins"
     ALLOW = "allow"
+    SPLIT_RISK = "split_risk"
+
+
+class WhenPaused(StrEnum):
+    """What messages about open trades may still do while copying is paused."""
+
+    PROTECT = "protect"
+    NOTHING = "nothing"
+
+
+class ExitPolicy(StrEnum):
+    """What becomes of open trades when their source ends. All but CLOSE_ONLY cancel what waits."""
+
+    CLOSE_ONLY = "close_only"
+    KEEP = "keep"
+    BREAK_EVEN = "break_even"
+    CLOSE_WINNERS = "close_winners"
+    FLATTEN = "flatten"
 
 
 class NewsBlind(StrEnum):

@@ -6,10 +6,12 @@ from decimal import Decimal
 from signalfleet.domain.settings.choices import (
     DeletePolicy,
     EditPolicy,
+    ExitPolicy,
     FollowUps,
     LateStop,
     OnDuplicate,
     OnFlip,
+    WhenPaused,
 )
 from signalfleet.domain.settings.kinds import optional
 from signalfleet.domain.settings.values import (
@@ -82,4 +84,21 @@ class FollowUpRules:
         "What happens when a second position of one leg is found at the broker: close the "
         "younger one, or only tell you.",
         scopes=ACCOUNT_OR_USER,
+    )
+    when_paused: WhenPaused = setting(
+        WhenPaused.PROTECT,
+        choice(WhenPaused),
+        "What messages about open trades still do while copying is paused: protect, which closes, "
+        "cancels and tightens stops, or nothing. What is not done waits for your tap.",
+        also_called=("Disable Copy", "pause mode"),
+    )
+    exit_policy: ExitPolicy = setting(
+        ExitPolicy.CLOSE_ONLY,
+        choice(ExitPolicy),
+        "What becomes of open trades when you sign out of Telegram, take a channel or an account "
+        "away, delete your account, or your plan ends: they are managed to their end; are left "
+        "with stop and target; go to break-even; are closed where they are in profit; or are all "
+        "closed. All but the first cancel the orders that wait.",
+        scopes=ACCOUNT_OR_USER,
+        also_called=("Close on disconnect", "Close All on Stop", "unfollow action", "copyStopped"),
     )

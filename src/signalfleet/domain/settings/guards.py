@@ -102,9 +102,10 @@ class GuardRules:
     cross_channel: CrossChannel = setting(
         CrossChannel.FIRST_WINS,
         choice(CrossChannel),
-        "What happens to an idea that another channel brought within a quarter of an hour.",
+        "What happens to an idea that another channel brought within a quarter of an hour: it is "
+        "refused, copied as well, or copied with what the first one left of the risk.",
         scopes=ACCOUNT_OR_USER,
-        also_called=("reduceCorrelations",),
+        also_called=("reduceCorrelations", "Split risk"),
     )
     max_currency_risk_percent: Decimal = setting(
         Decimal(3),

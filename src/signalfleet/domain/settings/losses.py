@@ -7,8 +7,14 @@ from decimal import Decimal
 from typing import Final
 
 from signalfleet.domain.errors import DomainError
-from signalfleet.domain.settings.choices import LossAction, LossAnchor
+from signalfleet.domain.settings.choices import DrawdownFrom, LossAction, LossAnchor
 from signalfleet.domain.settings.kinds import optional
+from signalfleet.domain.settings.loss_limits import (
+    EQUITY_FLOOR,
+    LOSS_LIMIT,
+    EquityFloor,
+    LossLimit,
+)
 from signalfleet.domain.settings.times import MINE, TIME_OF_DAY, TIME_ZONE
 from signalfleet.domain.settings.values import (
     ACCOUNT_OR_USER,
@@ -34,40 +40,47 @@ PACK: Final = Kind(read=_pack, allowed="the name of a rule pack, or none")
 
 @dataclass(frozen=True, kw_only=True)
 class LossRules:
-    daily_loss: Decimal | None = setting(
-        None,
-        optional(number("0.1", "100")),
-        "The most that a day may lose, with everything that is open counted at its stop.",
-        merge=Merge.LOWEST,
+    daily_loss: LossLimit = setting(
+        LossLimit(),
+        LOSS_LIMIT,
+        "The most that a day may lose, with everything that is open counted at its stop: a share "
+        "of what the day began with, or money of the account's currency.",
+        merge=Merge.UNION,
         scopes=ACCOUNT_OR_USER,
-        unit="% of what the day began with",
         also_called=("Daily Net Loss", "MaxDailyDrawdownPercent", "riskLimits"),
     )
-    weekly_loss: Decimal | None = setting(
-        None,
-        optional(number("0.1", "100")),
+    weekly_loss: LossLimit = setting(
+        LossLimit(),
+        LOSS_LIMIT,
         "The most that a week, from Monday on, may lose.",
-        merge=Merge.LOWEST,
+        merge=Merge.UNION,
         scopes=ACCOUNT_OR_USER,
-        unit="% of what the week began with",
         also_called=("Weekly Loss Limit",),
     )
-    total_drawdown: Decimal | None = setting(
-        None,
-        optional(number("0.1", "100")),
-        "The most that the account may lose in all; it opens nothing until you reset it.",
-        merge=Merge.LOWEST,
+    total_drawdown: LossLimit = setting(
+        LossLimit(),
+        LOSS_LIMIT,
+        "The most that the account may lose in all, a share being of what was there when counting "
+        "began; it opens nothing until you reset it.",
+        merge=Merge.UNION,
         scopes=ACCOUNT_OR_USER,
-        unit="% of what was there when counting began",
         also_called=("Max Drawdown", "MaxTotalDrawdown"),
     )
-    equity_stop: Decimal = setting(
-        Decimal(0),
-        number("0", "1000000000"),
-        "Nothing is opened that could take the equity below this; 0 is no limit.",
-        merge=Merge.HIGHEST,
+    drawdown_from: DrawdownFrom = setting(
+        DrawdownFrom.START,
+        choice(DrawdownFrom),
+        "What total_drawdown counts from: the start; the highest equity since then; or the highest "
+        "with which a day began. With to_start the limit follows up to the start and stays there.",
         scopes=ACCOUNT_OR_USER,
-        unit="account currency",
+        also_called=("trailing drawdown", "high-water mark", "EOD trailing"),
+    )
+    equity_stop: EquityFloor = setting(
+        EquityFloor(),
+        EQUITY_FLOOR,
+        "Nothing is opened that could take the equity below this amount, or below this share of "
+        "the balance.",
+        merge=Merge.UNION,
+        scopes=ACCOUNT_OR_USER,
         also_called=("Equity Protector", "Equity Stop", "min equity"),
     )
     loss_anchor: LossAnchor = setting(

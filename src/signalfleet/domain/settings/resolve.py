@@ -52,9 +52,9 @@ class Effective:
     def changed(self) -> dict[str, object]:
         """Return the values that differ from the product's, as a document holds them."""
         return {
-            key: spec.write(getattr(self.rules, key))
-            for key, spec in CATALOGUE.items()
-            if getattr(self.rules, key) != getattr(DEFAULTS, key)
+            key: CATALOGUE[key].write(getattr(self.rules, key))
+            for key, source in self.sources.items()
+            if source != PRODUCT and getattr(self.rules, key) != getattr(DEFAULTS, key)
         }
 
     @property
@@ -161,5 +161,19 @@ def _merge(merge: Merge, found: list[tuple[Any, str]], default: object) -> tuple
         case Merge.HIGHEST:
             return max(found, key=lambda item: _rank(item[0]))
         case Merge.UNION:
-            joined = reduce(lambda left, right: left | right, (value for value, _ in found))
-            return joined, ", ".join(source for _, source in found)
+            return _join([value for value, _ in found]), ", ".join(_givers(found))
+
+
+def _join(values: Sequence[Any]) -> Any:  # noqa: ANN401 - a value of any kind
+    return reduce(lambda left, right: left | right, values)
+
+
+def _givers(found: list[tuple[Any, str]]) -> list[str]:
+    """Return the levels without which something else would be in force."""
+    joined = _join([value for value, _ in found])
+    giving = []
+    for at, (_, source) in enumerate(found):
+        others = [value for value, _ in (*found[:at], *found[at + 1 :])]
+        if not others or _join(others) != joined:
+            giving.append(source)
+    return giving or [found[0][1]]

@@ -6,7 +6,7 @@ from typing import Final
 
 from signalfleet.domain.instruments.model import Quote, Side
 from signalfleet.domain.money import Price
-from signalfleet.domain.risk.refusal import Refusal
+from signalfleet.domain.risk.refusal import Refusal, refused
 from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.settings.choices import EntryPolicy
 from signalfleet.domain.signals.model import OrderKind, PriceRange
@@ -131,10 +131,12 @@ def _passed(question: EntryQuestion, quote: Quote, now: Price) -> Refusal | None
     sign = question.side.sign
     leaving = quote.to_close(question.side)
     if question.stop is not None and (leaving.value - question.stop.value) * sign <= 0:
-        return Refusal(code="sl_passed", detail=f"price {leaving}, stop {question.stop}")
+        detail = f"price {leaving}, stop {question.stop}"
+        return _passed_by("sl_passed", leaving, f"stop {question.stop}", detail)
     target = question.first_target
     if target is not None and (target.value - now.value) * sign <= 0:
-        return Refusal(code="tp_passed", detail=f"price {now}, first target {target}")
+        detail = f"price {now}, first target {target}"
+        return _passed_by("tp_passed", now, f"first target {target}", detail)
     return None
 
 
@@ -172,7 +174,15 @@ def _market(question: EntryQuestion, place: _Place, rules: Rules) -> EntryChoice
         stop = question.stop
         if stop is not None and (place.now.value - stop.value) * sign < place.stop_distance * HALF:
             detail = f"price {place.now}, stop {question.stop}"
-            return Refusal(code="near_stop", detail=detail)
+            left = (place.now.value - stop.value) * sign
+            return refused(
+                "near_stop",
+                "way to the stop",
+                f"{left:f}",
+                f"at least {place.stop_distance * HALF:f}",
+                source="product default",
+                detail=detail,
+            )
         if policy is EntryPolicy.PENDING_ALWAYS:
             # Waiting here would take a stop order, and nobody asked for one.
             return _entry_passed(place)
@@ -184,8 +194,12 @@ def _market(question: EntryQuestion, place: _Place, rules: Rules) -> EntryChoice
     may_wait = question.order is None and policy is EntryPolicy.MARKET_IF_NEAR
     if may_wait and rules.copy_pending:
         return _pending(place, OrderKind.LIMIT, rules)
-    return Refusal(
-        code="price_moved",
+    return refused(
+        "price_moved",
+        "distance from the entry",
+        f"{place.worse:f}",
+        f"{place.gap.normalize():f}",
+        setting="max_price_gap",
         detail=f"price {place.now} is {place.worse} worse than {place.near}, limit {place.gap}",
     )
 
@@ -209,9 +223,21 @@ def _stop(place: _Place, rules: Rules, sign: int) -> EntryChoice | Refusal:
 
 def _pending(place: _Place, kind: OrderKind, rules: Rules) -> EntryChoice | Refusal:
     if not rules.copy_pending:
-        return Refusal(code="order_kind_blocked", detail=f"{kind.value} at {place.near}")
+        return refused(
+            "order_kind_blocked",
+            "kind of order",
+            kind.value,
+            "no waiting orders",
+            setting="copy_pending",
+            detail=f"{kind.value} at {place.near}",
+        )
     return EntryChoice(kind=kind, price=place.near, reference=place.near)
 
 
 def _entry_passed(place: _Place) -> Refusal:
-    return Refusal(code="entry_passed", detail=f"price {place.now}, entry {place.near}")
+    detail = f"price {place.now}, entry {place.near}"
+    return _passed_by("entry_passed", place.now, f"entry {place.near}", detail)
+
+
+def _passed_by(code: str, price: Price, level: str, detail: str) -> Refusal:
+    return refused(code, "price", str(price), level, source="the signal", detail=detail)

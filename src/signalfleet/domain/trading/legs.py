@@ -7,6 +7,7 @@ from typing import Final
 
 from signalfleet.domain.instruments.model import Instrument, Quote, Side
 from signalfleet.domain.money import Lots, Price
+from signalfleet.domain.risk.refusal import Check
 from signalfleet.domain.risk.sizing import LegSize
 from signalfleet.domain.trading.intents import TargetStep
 from signalfleet.domain.trading.levels import Target
@@ -79,3 +80,20 @@ def widened_stop(
     ticks = ((needed + quote.spread) / tick).to_integral_value(ROUND_CEILING)
     value = touching.rounded(tick).value - ticks * tick * side.sign
     return Price(value) if value > 0 else stop
+
+
+def room_checks(instrument: Instrument, distances: Sequence[Decimal]) -> tuple[Check, ...]:
+    """See that no level is nearer to the price than the broker takes."""
+    if not distances:
+        return ()
+    nearest, limit = min(distances), room(instrument)
+    return (
+        Check(
+            name="distance to the nearest level",
+            value=f"{nearest:f}",
+            limit=f"{limit:f}",
+            source="your broker",
+            passed=nearest >= limit,
+            code="stops_level",
+        ),
+    )

@@ -7,7 +7,7 @@ from signalfleet.domain.errors import DomainError
 from signalfleet.domain.instruments.model import Instrument, Quote, Side
 from signalfleet.domain.instruments.pips import default_pip_size
 from signalfleet.domain.money import Price
-from signalfleet.domain.risk.refusal import Check, Refusal
+from signalfleet.domain.risk.refusal import Check, Refusal, refused
 from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.settings.choices import LevelSource, NoStop, OpenTarget
 from signalfleet.domain.settings.distances import Distance, Ruler
@@ -114,15 +114,27 @@ class _Finder:
                 case NoStop.ALLOW:
                     return None, self._effective.source("no_stop")
                 case NoStop.REFUSE | NoStop.WAIT:
-                    return Refusal(code="no_stop", detail="the signal names no stop")
+                    return self._no_stop("no_stop", "the signal names no stop")
                 case NoStop.CUSTOM:
                     pass
         if rules.custom_stop is None:
-            return Refusal(code="no_stop", detail="custom_stop is not set")
+            return self._no_stop("custom_stop", "custom_stop is not set")
         price = self._price_at(rules.custom_stop, -self._sign)
         if price is None:
-            return Refusal(code="stop_distance", detail=str(rules.custom_stop))
+            return refused(
+                "stop_distance",
+                "custom_stop",
+                str(rules.custom_stop),
+                f"less than {self._entry}",
+                source=self._effective.source("custom_stop"),
+                detail=str(rules.custom_stop),
+            )
         return price, f"custom_stop from {self._effective.source('custom_stop')}"
+
+    def _no_stop(self, key: str, detail: str) -> Refusal:
+        limit = f"no_stop is {self._rules.no_stop.value}"
+        source = self._effective.source(key)
+        return refused("no_stop", "stop", "none", limit, source=source, detail=detail)
 
     def _stated_stop(self) -> Price | Refusal | None:
         signal, padding = self._signal, self._rules.stop_padding * self._ruler.pip
@@ -133,7 +145,14 @@ class _Finder:
             return None
         value -= padding * self._sign
         if value <= 0:
-            return Refusal(code="stop_distance", detail=f"the stop would be at {value}")
+            return refused(
+                "stop_distance",
+                "stop",
+                f"{value:f}",
+                "above 0",
+                source=SIGNAL,
+                detail=f"the stop would be at {value}",
+            )
         return _rounded(value, self._tick)
 
     def _targets(self) -> tuple[tuple[Target, ...], str] | Refusal:
@@ -147,13 +166,21 @@ class _Finder:
             try:
                 own = [self._price_at(one, self._sign) for one in rules.custom_targets]
             except DomainError as error:
-                return Refusal(code="no_stop", detail=f"custom_targets: {error}")
+                return self._no_stop("custom_targets", f"custom_targets: {error}")
             stated = [price for price in own if price is not None]
         if not stated:
             return (Target(number=1, price=None),), source
         chosen = self._chosen(stated)
         if not chosen:
-            return Refusal(code="no_target", detail=f"{len(stated)} stated, none of them is used")
+            used = ", ".join(str(number) for number in sorted(rules.targets_used)) or "open ones"
+            return refused(
+                "no_target",
+                "targets",
+                f"{len(stated)} stated",
+                used,
+                source=self._effective.source("targets_used"),
+                detail=f"{len(stated)} stated, none of them is used",
+            )
         return chosen, source
 
     def _stated_targets(self) -> list[Price | None]:
@@ -236,7 +263,14 @@ def check_stop_distance(
 
 def _swapped(levels: Levels) -> Levels | Refusal:
     if levels.first is None:
-        return Refusal(code="no_target", detail="reverse takes the first target for the stop")
+        return refused(
+            "no_target",
+            "first target",
+            "none",
+            "one, to be the stop",
+            setting="reverse",
+            detail="reverse takes the first target for the stop",
+        )
     return replace(
         levels,
         stop=levels.first,

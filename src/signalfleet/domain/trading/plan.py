@@ -13,7 +13,7 @@ from signalfleet.domain.risk import checks as guard
 from signalfleet.domain.risk import exposure, ideas, moments, standing
 from signalfleet.domain.risk.budget import Layer, SizingQuestion
 from signalfleet.domain.risk.checks import Gatekeeping, OpenCopy
-from signalfleet.domain.risk.refusal import Check, Refusal
+from signalfleet.domain.risk.refusal import Check, Refusal, refused
 from signalfleet.domain.risk.sizing import SizingReport, size_copy
 from signalfleet.domain.settings.choices import Conflict, StopsTooClose
 from signalfleet.domain.settings.resolve import Effective
@@ -21,7 +21,7 @@ from signalfleet.domain.signals.model import OrderKind, Signal
 from signalfleet.domain.trading.care import Care, care_of_plan
 from signalfleet.domain.trading.entry import EntryChoice, EntryQuestion
 from signalfleet.domain.trading.intents import Action, Intent, IntentState, OpenLeg
-from signalfleet.domain.trading.legs import LegDraft, draft_legs, room, widened_stop
+from signalfleet.domain.trading.legs import LegDraft, draft_legs, room_checks, widened_stop
 from signalfleet.domain.trading.levels import (
     Levels,
     check_stop_distance,
@@ -70,7 +70,8 @@ class PlanInput:
 class TradePlan:
     """What to send. `choices` are the layers, `legs` the orders as they were sized and numbered.
 
-    `settings` is the id of the effective settings that led to it.
+    `settings` is the id of the effective settings that led to it, `shared_with` are messages of
+    other channels whose copies share its risk.
     """
 
     signal_id: SignalId
@@ -85,6 +86,7 @@ class TradePlan:
     effective: Effective
     settings: str
     conflict: Conflict = Conflict.REFUSE_NEW
+    shared_with: tuple[str, ...] = ()
 
     @property
     def stop(self) -> Price | None:
@@ -138,6 +140,7 @@ def plan_signal(question: PlanInput) -> TradePlan | Refusal:
             question.copies,
             nets=question.account.nets,
         ),
+        moments.check_sessions(question.instrument, question.quote, question.gate.now),
     )
     refusal = first_failure(before)
     if refusal is not None:
@@ -145,7 +148,7 @@ def plan_signal(question: PlanInput) -> TradePlan | Refusal:
     rules = question.effective.rules
     levels = find_levels(question.signal, question.instrument, question.quote, question.effective)
     if isinstance(levels, Refusal):
-        return _with_checks(levels, before)
+        return levels.after(before, question.effective)
     if rules.reverse:
         question = replace(question, signal=reversed_signal(question.signal))
     choices = choose_orders(
@@ -162,7 +165,7 @@ def plan_signal(question: PlanInput) -> TradePlan | Refusal:
         layered=not question.account.nets,
     )
     if isinstance(choices, Refusal):
-        return _with_checks(choices, before)
+        return choices.after(before, question.effective)
     if rules.stops_too_close is StopsTooClose.WIDEN:
         levels = _widened(question, levels, choices)
     return _sized(question, levels, choices, before)
@@ -205,17 +208,26 @@ def _sized(
             signal_risk=signal.risk_percent,
             signal_lots=signal.lots,
             rates=question.rates,
+            shared=sum((copy.risk for copy in _sharing(question)), Decimal(0)),
         ),
         question.effective.rules,
     )
     if isinstance(sizing, Refusal):
-        return _with_checks(sizing, priced)
+        return sizing.after(priced, question.effective)
     if nets and len(sizing.legs) > 1:
         sizing = replace(sizing, caps=(*sizing.caps, "one_position"))
     most = question.instrument.max_lots
     if nets and sizing.lots > most:
         detail = f"{sizing.lots} lots in one order, the largest is {most}"
-        return _with_checks(Refusal(code="over_max_lots", detail=detail), priced)
+        too_many = refused(
+            "over_max_lots",
+            "lots in one order",
+            str(sizing.lots),
+            str(most),
+            source="your broker",
+            detail=detail,
+        )
+        return too_many.after(priced, question.effective)
     balance = question.account.balance
     risk = guard.check_open_risk(sizing.got_money, balance, question.copies, question.effective)
     held = sum((copy.risk for copy in question.copies if copy.is_live), Decimal(0))
@@ -256,23 +268,7 @@ def _priced_checks(
             if levels.stop
             else []
         ),
-        *_room_checks(question.instrument, distances),
-    )
-
-
-def _room_checks(instrument: Instrument, distances: Sequence[Decimal]) -> tuple[Check, ...]:
-    if not distances:
-        return ()
-    nearest, limit = min(distances), room(instrument)
-    return (
-        Check(
-            name="distance to the nearest level",
-            value=f"{nearest:f}",
-            limit=f"{limit:f}",
-            source="your broker",
-            passed=nearest >= limit,
-            code="stops_level",
-        ),
+        *room_checks(question.instrument, distances),
     )
 
 
@@ -308,11 +304,17 @@ def _plan(
         effective=question.effective,
         settings=question.effective.snapshot,
         conflict=rules.conflict,
+        shared_with=tuple(f"{one.channel}.{one.message}" for one in _sharing(question)),
     )
 
 
+def _sharing(question: PlanInput) -> tuple[OpenCopy, ...]:
+    place, now = question.place, question.gate.now
+    return ideas.sharing(question.signal, place.chat, question.copies, now, question.effective)
+
+
 class _LegMaker:
-    """Makes the intent and the trade of each leg of one plan."""
+    """Makes the intent and the trade of each leg of one plan; what they share is made once."""
 
     def __init__(
         self,
@@ -322,35 +324,41 @@ class _LegMaker:
         fresh_until: datetime,
         expires_at: datetime,
     ) -> None:
-        self._question, self._levels, self._choices = question, levels, choices
-        self._fresh_until, self._expires_at = fresh_until, expires_at
-        self._signal_id = question.place.signal_id
-        self._magic = ids.magic(question.place.installation, question.place.chat)
+        place = question.place
+        self._place, self._levels, self._fresh_until = place, levels, fresh_until
+        self._choices = [
+            (one, None if one.kind is OrderKind.MARKET else expires_at) for one in choices
+        ]
+        self._signal_id = place.signal_id
+        self._names = ids.CopyNames(place.user, place.account, self._signal_id)
+        self._magic = ids.magic(place.installation, place.chat)
         self._care = _care(question, levels)
+        self._symbol, self._side = question.instrument.name, question.signal.side
+        self._now = question.gate.now
 
     def leg(self, draft: LegDraft) -> tuple[Intent, Trade]:
-        question, levels = self._question, self._levels
-        place, side, choice = question.place, question.signal.side, self._choices[draft.layer]
-        trade_id = ids.trade_id(place.user, place.account, self._signal_id, draft.number)
+        place, names, levels = self._place, self._names, self._levels
+        symbol, side, stop = self._symbol, self._side, levels.stop
+        choice, expires_at = self._choices[draft.layer]
+        trade_id = names.trade(draft.number)
         client_id = ids.client_id(place.installation, trade_id, "E0")
-        is_market = choice.kind is OrderKind.MARKET
         command = OpenLeg(
-            symbol=question.instrument.name,
+            symbol=symbol,
             side=side,
             kind=choice.kind,
             lots=draft.lots,
             price=choice.price,
-            stop_loss=levels.stop,
+            stop_loss=stop,
             take_profit=draft.target,
             magic=self._magic,
-            expires_at=None if is_market else self._expires_at,
+            expires_at=expires_at,
             worst=choice.worst,
             first_target=levels.first,
             steps=draft.steps,
             care=self._care,
         )
         intent = Intent(
-            intent_id=ids.intent_id(place.user, place.account, trade_id, Action.OPEN, "entry"),
+            intent_id=names.intent(trade_id, Action.OPEN, "entry"),
             account=place.account,
             trade=trade_id,
             cause="entry",
@@ -358,7 +366,7 @@ class _LegMaker:
             command=command,
             state=IntentState.SENDING,
             attempt=1,
-            created_at=question.gate.now,
+            created_at=self._now,
             valid_until=self._fresh_until,
         )
         trade = Trade(
@@ -368,11 +376,11 @@ class _LegMaker:
             leg=draft.number,
             client_id=client_id,
             magic=self._magic,
-            symbol=question.instrument.name,
+            symbol=symbol,
             side=side,
             state=TradeState.OPENING,
             volume=draft.lots,
-            stop_loss=levels.stop,
+            stop_loss=stop,
             take_profit=draft.target,
         )
         return intent, trade
@@ -388,7 +396,3 @@ def _care(question: PlanInput, levels: Levels) -> Care:
         stop=levels.stop,
         targets=[(target.number, target.price) for target in levels.targets],
     )
-
-
-def _with_checks(refusal: Refusal, checks: tuple[Check, ...]) -> Refusal:
-    return Refusal(code=refusal.code, detail=refusal.detail, checks=checks)
