@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from kit.canaries import planted
 from kit.clock import LoopClock
 from kit.store_rows import CELL, ME, World, a_profile, everything, fill
 from signalfleet.adapters.memory import MemoryStore
@@ -16,6 +17,7 @@ from signalfleet.adapters.secrets import (
     SecureCredentialStore,
     new_encryption_key,
 )
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.app.delete_account import DeleteAccount
 from signalfleet.app.sign_in import SignIn
 from signalfleet.domain.ids import AccountId, UserId
@@ -26,7 +28,7 @@ from signalfleet.ports.secrets import Secret
 from signalfleet.ports.store import Account, Store
 
 NEIGHBOUR = UserId("u_nbswy3dpo5xxe3de")
-SESSION, TOKEN = "of-telegram", "of-metaapi"
+SESSION, TOKEN = planted("of-telegram"), planted("of-metaapi")
 
 
 @dataclass
@@ -120,7 +122,7 @@ async def scene() -> Scene:
     for number, user in enumerate((ME, NEIGHBOUR), start=1):
         await store.fleet.add_user(a_profile(user, telegram_id=number))
     slots = [a_profile(user).slot for user in (ME, NEIGHBOUR)]
-    world = World(store=store, epoch=await store.fleet.claim_slots(CELL, slots, "w"))
+    world = World(store=store, epoch=await claim_slots(store.fleet, CELL, slots, "w"))
     for user in (ME, NEIGHBOUR):
         await fill(store, user, world.epoch, f"of-{user}")
     for user in (ME, NEIGHBOUR):

@@ -62,7 +62,16 @@ async def test_close_only_still_follows_the_channel(fleet: Fleet) -> None:
     assert [t.state for t in await fleet.trades(number)] == [TradeState.CLOSED] * 2
 
 
-async def test_paused_writes_a_follow_up_down_and_sends_nothing(fleet: Fleet) -> None:
+async def test_paused_still_closes_what_is_open(fleet: Fleet) -> None:
+    number = await fleet.say(GOLD_BUY, wait=2)
+    await put(fleet, ACCOUNT_LEVEL, CopyState.PAUSED, wait=5.5)
+    await fleet.say("close all now", reply_to=number, wait=5)
+    assert [t.state for t in await fleet.trades(number)] == [TradeState.CLOSED] * 2
+
+
+async def test_paused_writes_down_what_the_user_wants_held_back(fleet: Fleet) -> None:
+    _, version = await fleet.mine.settings.get("user")
+    await fleet.mine.settings.put("user", {"when_paused": "nothing"}, version)
     number = await fleet.say(GOLD_BUY, wait=2)
     await put(fleet, ACCOUNT_LEVEL, CopyState.PAUSED, wait=5.5)
     sent = len(fleet.broker.received)

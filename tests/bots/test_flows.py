@@ -3,7 +3,7 @@
 import pytest
 
 from kit.brokers import LOST, NEVER_CAME, NO_MONEY, REFUSED_CONNECTION, REQUOTE, Answer, late
-from kit.builders import CHAT
+from kit.builders import CHAT, USER
 from kit.chat_script import a_message, posted
 from kit.clock import settle_down, until
 from kit.fleet import GOLD_BUY, GOLD_LIMIT, Fleet
@@ -338,7 +338,7 @@ class TestDeliveries:
 
     async def test_a_lost_wake_up_costs_time_but_no_signal(self, fleet: Fleet) -> None:
         message = a_message(CHAT, 7, GOLD_BUY, fleet.clock.now())
-        epoch = fleet.manager._epoch
+        epoch = fleet.manager.epoch_of(USER)
         await fleet.mine.inbox.add(posted(message), fleet.clock.now(), epoch)
         await settle_down(31)
         assert len(fleet.broker.entries) == 2

@@ -9,6 +9,7 @@ from kit.brokers import REFUSED_CONNECTION, Answer
 from kit.builders import CHAT, USER
 from kit.clock import settle_down, until
 from kit.fleet import CELL, GOLD_BUY, Fleet, a_fleet
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import ChannelId, slot
 from signalfleet.domain.trading.intents import IntentState
@@ -98,7 +99,7 @@ class TestStop:
 
 
 async def test_a_bot_whose_slot_has_a_new_owner_ends_and_writes_nothing(fleet: Fleet) -> None:
-    await fleet.store.fleet.claim_slots(CELL, [slot(USER)], "w2")
+    await claim_slots(fleet.store.fleet, CELL, [slot(USER)], "w2")
     await fleet.bring(TemporaryError("gap"), wait=0)
     await settle_down(60)
     assert fleet.manager.active_bots == {}
@@ -107,7 +108,7 @@ async def test_a_bot_whose_slot_has_a_new_owner_ends_and_writes_nothing(fleet: F
 
 
 async def test_a_fenced_bot_sends_no_order(fleet: Fleet) -> None:
-    await fleet.store.fleet.claim_slots(CELL, [slot(USER)], "w2")
+    await claim_slots(fleet.store.fleet, CELL, [slot(USER)], "w2")
     await fleet.say(GOLD_BUY, wait=40)
     assert fleet.broker.received == []
     assert fleet.manager.active_bots == {}

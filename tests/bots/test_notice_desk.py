@@ -48,7 +48,6 @@ class Scene:
         self.bot = ScriptedBot()
         self.changed: list[UserId] = []
         self.desk = NoticeDesk(
-            cell="c1",
             store=post.store,
             bus=post.bus,
             clock=post.clock,

@@ -48,7 +48,7 @@ async def test_the_newest_state_is_written_when_the_store_is_back(
 ) -> None:
     store: Store = Blipping(fleet.store, switch)  # type: ignore[assignment]
     board = StateBoard(store)
-    epoch = fleet.manager._epoch
+    epoch = fleet.manager.epoch_of(USER)
     switch.is_away = True
     await board.put(USER, MOVE, epoch)
     await board.put(USER, replace(MOVE, state=BotState.RETRYING, reason="x"), epoch)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from kit.canaries import planted, planted_token
 from kit.counting_metrics import CountingMetrics
 from kit.fake_mt5 import ACCOUNT as FAKE_ACCOUNT
 from kit.fake_mt5 import LOGIN, FakeMt5
@@ -33,7 +34,7 @@ from signalfleet_sim.metaapi.server import MetaApiServer
 from signalfleet_sim.metaapi.views import NO_LAGS
 from signalfleet_sim.metaapi.world import Habits
 
-TOKEN = "contract.canary.token"
+TOKEN = planted_token("contract")
 
 
 class HandClock:
@@ -237,7 +238,7 @@ async def mt5_house() -> AsyncIterator[Mt5House]:
     async with Mt5Broker(
         module,
         login=LOGIN,
-        password=Secret("canary-password"),
+        password=Secret(planted("terminal")),
         server="Fake-Demo",
         clock=clock,
         late=lambda order, outcome: late.append((order, outcome)),

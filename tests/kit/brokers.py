@@ -17,6 +17,7 @@ from signalfleet.domain.exchange.prices import PriceBoard
 from signalfleet.domain.ids import client_id_stem
 from signalfleet.domain.instruments.model import Instrument, Quote, Side
 from signalfleet.domain.money import Price
+from signalfleet.domain.risk.facts import Movement
 from signalfleet.domain.trading.orders import (
     BrokerOrder,
     ModifyPosition,
@@ -91,6 +92,7 @@ class ScriptedBroker:
     look_takes: float = 0.0
     margin_mode: str = "hedging"
     trade_allowed: bool = True
+    history_hidden: bool = False
     moves_stops: bool = False
     board: PriceBoard = field(init=False)
     exchange: Exchange = field(init=False)
@@ -206,6 +208,11 @@ class ScriptedBroker:
             server="Scripted-Demo",
             read_at=self.clock.now(),
         )
+
+    async def movements(self, since: datetime) -> tuple[Movement, ...]:
+        if self.unreadable or self.history_hidden:
+            raise TemporaryError("no connection to the terminal")
+        return tuple(facts.movement(made) for made in self.book.deals_since(since) if made.total)
 
     async def symbols(self) -> frozenset[str]:
         return frozenset(instrument.name for instrument in self.board.instruments)

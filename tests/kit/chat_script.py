@@ -31,6 +31,8 @@ class ScriptedChatSource:
     watched: list[tuple[WatchedChat, ...]] = field(default_factory=list)
     closed: int = 0
     running: int = 0
+    trimmed: int = 0
+    broken_off: int = 0
     may_connect: bool = True
     clock_offset: timedelta | None = timedelta(0)
 
@@ -57,10 +59,19 @@ class ScriptedChatSource:
     def allow_connecting(self, *, allowed: bool) -> None:
         self.may_connect = allowed
 
+    def break_off(self) -> None:
+        self.broken_off += 1
+
     async def history(
         self, chat: ChannelId, *, before: MessageId | None, limit: int
     ) -> Sequence[ChannelMessage]:
         return ()
+
+    def footprint(self) -> int:
+        return self.brought.qsize() * 1_000
+
+    def trim(self) -> None:
+        self.trimmed += 1
 
     async def aclose(self) -> None:
         self.closed += 1

@@ -1,6 +1,7 @@
 """Metrics that remember what was counted."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 
 class CountingMetrics:
@@ -8,6 +9,7 @@ class CountingMetrics:
         self.counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
         self.gauges: dict[str, float] = {}
         self.observed: Counter[str] = Counter()
+        self.distributions: dict[str, tuple[float, ...]] = {}
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         self.counts[name, tuple(sorted(labels.items()))] += int(amount)
@@ -17,6 +19,9 @@ class CountingMetrics:
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
         self.observed[name] += 1
+
+    def distribution(self, name: str, values: Sequence[float]) -> None:
+        self.distributions[name] = tuple(values)
 
     def labels_of(self, name: str) -> list[dict[str, str]]:
         return [dict(labels) for counted, labels in self.counts if counted == name]

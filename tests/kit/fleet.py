@@ -9,6 +9,7 @@ from typing import Any
 
 from kit.brokers import ScriptedBroker
 from kit.builders import ACCOUNT, CHAT, INSTALLATION, USER
+from kit.canaries import planted
 from kit.chat_script import ScriptedChatSource, a_message, deleted, edited, posted
 from kit.clock import LoopClock, MiddleChance, settle_down, until
 from kit.counting_metrics import CountingMetrics
@@ -16,8 +17,10 @@ from signalfleet.adapters.memory import MemoryStore
 from signalfleet.adapters.memory.bus import MemoryBus
 from signalfleet.adapters.re2.client import Re2Compiler
 from signalfleet.bootstrap.language import load_parser
+from signalfleet.bots.budgets import Budgets
 from signalfleet.bots.manager import UserBotManager
 from signalfleet.bots.services import BotServices
+from signalfleet.bots.sole_owner import SoleOwner
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import AccountId, ChannelId, MessageId, UserId, slot
 from signalfleet.domain.risk.prop_packs import PropPack
@@ -84,6 +87,7 @@ class Fleet:
     lease_of: Callable[[UserId], Lease | None] = lambda _user: None
     calendar: NewsCalendar | None = None
     packs: dict[str, PropPack] = field(default_factory=dict)
+    budgets: Budgets | None = None
     manager: UserBotManager = field(init=False)
     task: asyncio.Task[None] | None = None
     last_message: int = 100
@@ -126,14 +130,15 @@ class Fleet:
             lease_of=self.lease_of,
             calendar=self.calendar,
             packs=self.packs,
+            budgets=self.budgets,
         )
 
     async def start(self, *, wait: bool = True) -> None:
         """Start a worker; by default wait until it reads messages and knows the account."""
-        self.manager = UserBotManager(
-            self.services(), cell=CELL, worker="w1", max_bots=self.max_bots, slots=[slot(USER)]
-        )
-        self.task = asyncio.create_task(self.manager.run(), name="manager")
+        services = self.services()
+        self.manager = UserBotManager(services, cell=CELL, max_bots=self.max_bots)
+        owner = SoleOwner(services.store.fleet, cell=CELL, worker="w1", slots=[slot(USER)])
+        self.task = asyncio.create_task(self.manager.run(owner), name="manager")
         if wait:
             await until(lambda: self.state is BotState.RUNNING and bool(self.broker.looks))
             await settle_down(0.1)
@@ -255,8 +260,8 @@ async def a_fleet(*, started: bool = True, **parts: Any) -> AsyncIterator[Fleet]
         slot=slot(USER),
     )
     await fleet.store.fleet.add_user(profile)
-    await fleet.credentials.put(USER, "telegram_session", Secret("session"))
-    await fleet.credentials.put(USER, "metaapi_token", Secret("token"))
+    await fleet.credentials.put(USER, "telegram_session", Secret(planted("session")))
+    await fleet.credentials.put(USER, "metaapi_token", Secret(planted("token")))
     channel = Channel(chat=CHAT, kind="channel", title="Gold", access_hash=1, mode=CopyMode.ON)
     await fleet.mine.channels.put(channel)
     account = Account(account_id=ACCOUNT, broker="metaapi", mode="DEMO", currency="USD")

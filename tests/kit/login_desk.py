@@ -63,6 +63,10 @@ class Desk:
         """Open a page: of a signed-in user, or of a visitor."""
         return Page(desk=self, known=user, origin=origin)
 
+    async def about(self, question: Plain) -> Plain:
+        """Ask about a user whose owner the worker is."""
+        return await self.worker.answer(question)
+
     async def session(self, user: UserId) -> Secret | None:
         return await self.credentials.get(user, SESSION_FIELD)
 
@@ -94,6 +98,8 @@ class Page:
             **({} if phone is None else {"phone": self.sealed("phone", phone)}),
             **changes,
         }
+        if self.known is not None:
+            return await self.desk.about(question)
         return await self.desk.bus.request(f"{CELL}.login", question)
 
     async def ask(self, op: str, **more: object) -> Mapping[str, Any]:

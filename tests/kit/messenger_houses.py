@@ -25,11 +25,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-TOKEN = "123456:bot-token-canary-AAE9"
+from kit.canaries import planted
+
+TOKEN = "123456:" + planted("bot")
 CHAT = 700_700_700
 BOT = "fleet_notice_bot"
 MAIL_USER = "mailer"
-MAIL_PASSWORD = "mail-password-canary"
+MAIL_PASSWORD = planted("mail")
 SENDER = "fleet@example.com"
 RECEIVER = "someone@example.org"
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
+from kit.canaries import planted_token
 from signalfleet_sim.market.clock import ManualClock
 from signalfleet_sim.market.seeded import SeededMarket
 from signalfleet_sim.metaapi.credits import NO_CREDIT_LIMITS, CreditRules
@@ -15,7 +16,7 @@ from signalfleet_sim.metaapi.server import MetaApiServer
 from signalfleet_sim.metaapi.views import NO_LAGS, Lags
 from signalfleet_sim.metaapi.world import Habits
 
-TOKEN = "one.two.three"
+TOKEN = planted_token("city")
 CLIENT_ID = "S1AB_ABCDEFGHIJKLMNOP_E0"
 PAGE = "2020-01-01T00:00:00.000Z/2040-01-01T00:00:00.000Z"
 

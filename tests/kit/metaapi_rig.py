@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from kit.canaries import planted
 from kit.counting_metrics import CountingMetrics
 from kit.raw_http import RawHttp, answer
 from kit.wall_clock import WallClock
@@ -14,7 +15,7 @@ from signalfleet.domain.trading.orders import BrokerOrder
 from signalfleet.domain.trading.outcomes import Outcome
 from signalfleet.ports.secrets import Secret
 
-TOKEN = "canary-token-4711"
+TOKEN = planted("metaapi-rig")
 ACCOUNT = "1eda642a-a9a3-457c-99af-3bc5e8d5c4c9"
 A = f"/users/current/accounts/{ACCOUNT}"
 PROV = f"/prov{A}"

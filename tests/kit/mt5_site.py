@@ -12,7 +12,9 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
+from kit.canaries import planted, planted_token
 from kit.counting_metrics import CountingMetrics
+from kit.owner_desks import owner_desks
 from kit.wall_clock import WallClock
 from kit.web_scene import CELL, USER
 from kit.web_site import Site, serve
@@ -42,10 +44,10 @@ from signalfleet_sim.metaapi.server import MetaApiServer
 from signalfleet_sim.metaapi.views import NO_LAGS
 from signalfleet_sim.metaapi.world import Habits
 
-TOKEN = "canaryhead7f.canarybody2c.canarysign9e"
+TOKEN = planted_token("metaapi")
 SERVER = "ClearHarbour-Demo"
 LOGIN = "40017"
-PASSWORD = "canary-mt5-3b7e!"
+PASSWORD = planted("mt5") + "!"
 
 
 class HastyClock(WallClock):
@@ -180,7 +182,6 @@ async def mt5_site(
                 broker=lambda _user, account, token: brokers.make(account, token),
             )
             desk = AccountDesk(
-                cell=CELL,
                 store=store,
                 bus=bus,
                 clock=clock,
@@ -200,16 +201,17 @@ async def mt5_site(
                 running = tasks.create_task(desk.run(), name="account_desk")
                 await desk.ready.wait()
                 await site.sign_in()
-                yield Mt5Site(
-                    site=site,
-                    metaapi=server,
-                    store=store,
-                    bus=bus,
-                    credentials=credentials,
-                    brokers=brokers,
-                    connect=connect,
-                    folder=folder,
-                )
+                async with owner_desks(bus, USER, mt5=desk.answer):
+                    yield Mt5Site(
+                        site=site,
+                        metaapi=server,
+                        store=store,
+                        bus=bus,
+                        credentials=credentials,
+                        brokers=brokers,
+                        connect=connect,
+                        folder=folder,
+                    )
                 running.cancel()
     finally:
         await store.aclose()

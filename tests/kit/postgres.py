@@ -23,6 +23,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from kit.canaries import search
 from signalfleet.adapters.sql import migrate
 from signalfleet.adapters.sql.schema import metadata
 from signalfleet.adapters.sql.security import roles_sql
@@ -149,6 +150,9 @@ def running_postgres() -> Iterator[Postgres | None]:
             yield server
         finally:
             server.stop()
+        leaks = search(folder)
+        if leaks:
+            raise AssertionError(f"a planted secret is in clear in the database: {leaks}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

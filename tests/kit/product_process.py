@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kit.canaries import WATCH
+
 COMMAND = (sys.executable, "-m", "signalfleet.cli")
 KEPT_VARIABLES = ("PATH", "HOME", "PYTHONPATH", "LANG")
 END_S = 30.0
@@ -42,6 +44,7 @@ def run_cli(
         timeout=limit_s,
         check=False,
     )
+    WATCH.hear(f"what `signalfleet {' '.join(words[:2])}` printed", ended.stdout + ended.stderr)
     return subprocess.CompletedProcess(
         ended.args, ended.returncode, ended.stdout.decode(), ended.stderr.decode()
     )
@@ -72,6 +75,7 @@ class Running:
             if self.process.stdout is not None:
                 self.lines += (await self.process.stdout.read()).decode().splitlines()
             status = await self.process.wait()
+        WATCH.hear("what the product printed", "\n".join(self.lines))
         return status, time.monotonic() - begun
 
 

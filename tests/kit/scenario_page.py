@@ -14,6 +14,9 @@ TITLES: Final = {
     "guards": "Guards, states and questions",
     "management": "Management without a message",
     "netting": "Netting accounts",
+    "accounts": "Several accounts",
+    "probation": "Probation",
+    "exits": "Exits",
     "sizing": "Size and settings",
 }
 MARK: Final = "<!-- The tables below are written by tests/kit/scenario_page.py. -->\n"

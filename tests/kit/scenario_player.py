@@ -1,7 +1,7 @@
 """Plays a scenario in a town, line by line, and looks whether what it expects is so."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
@@ -9,12 +9,23 @@ from typing import Any, Final
 from kit import scenario_book as books
 from kit.clock import settle_down
 from kit.scenario_script import Scenario, ScriptError, Step
-from kit.scenario_town import ACCOUNT, Town, a_town
-from signalfleet.app.asks import answer_ask, open_asks
+from kit.scenario_town import ACCOUNTS, Town, a_town
+from signalfleet.app.asks import answer_ask, open_asks, open_follow_ups
 from signalfleet.app.copy_states import set_state, stop_all
+from signalfleet.app.exits import begin_exit, end_exit
+from signalfleet.app.leave_account import leave_account
+from signalfleet.app.probation import (
+    begin_probation,
+    load_probation,
+    restart_probation,
+    skip_probation,
+)
+from signalfleet.app.prop_packs import confirm_pack
+from signalfleet.bootstrap.prop_packs import load_packs
 from signalfleet.domain.accounts.asks import Answer
+from signalfleet.domain.accounts.exits import ExitCause
 from signalfleet.domain.ids import ChannelId, MessageId
-from signalfleet.domain.settings.choices import CopyState
+from signalfleet.domain.settings.choices import CopyState, ExitPolicy
 from signalfleet.domain.trading.records import MessageKey, SignalRecord, TraceStep
 from signalfleet.ports.store import CopyMode, StoredMessage
 from signalfleet.web.present.words import Words
@@ -47,6 +58,8 @@ async def play(scenario: Scenario) -> None:
         zone=scenario.zone,
         settings=scenario.settings,
         news=scenario.news,
+        second=scenario.second,
+        has_paper=scenario.has_paper,
         hedging=not scenario.netting,
         **scenario.account,
     ) as town:
@@ -79,6 +92,11 @@ class Player:
             "fault": self._fault,
             "tap": self._tap,
             "restart": self._restart,
+            "probation": self._probation,
+            "exit": self._exit,
+            "back": self._back,
+            "leave": self._leave,
+            "confirm": self._confirm,
             "expect": self._expectations.check,
         }
 
@@ -190,20 +208,59 @@ class Player:
 
     async def _tap(self, step: Step) -> None:
         now = self._town.clock.product.now()
-        asks = await open_asks(self._town.mine, now)
+        mine = self._town.mine
+        asks = [*await open_asks(mine, now), *await open_follow_ups(mine, now)]
         if len(asks) != 1:
             raise NotSoError(f"{len(asks)} questions are open")
         await answer_ask(self._town.mine, str(asks[0].key), Answer(step.words[0]), now)
         await self._town.command(f"ask:{asks[0].key}")
-        await settle_down(AFTER_MESSAGE_S)
+        await settle_down(AFTER_CHANGE_S if asks[0].key.is_follow_up else AFTER_MESSAGE_S)
+
+    async def _probation(self, step: Step) -> None:
+        """`probation CHANNEL begin|skip|restart`."""
+        name, what = step.words
+        mine, chat, now = self._town.mine, self._town.chat(name), self._town.clock.product.now()
+        match what:
+            case "begin":
+                await begin_probation(mine.settings, chat, now)
+            case "skip":
+                await skip_probation(mine, chat, now)
+            case _:
+                await restart_probation(mine, chat, now)
+
+    async def _exit(self, step: Step) -> None:
+        """`exit SCOPE CAUSE [POLICY]`: what a page does when a source of trades ends."""
+        scope, cause, *policy = step.words
+        now = self._town.clock.product.now()
+        chosen = ExitPolicy(policy[0]) if policy else None
+        await begin_exit(self._town.mine, self._scope(scope), ExitCause(cause), now, chosen)
+        await settle_down(AFTER_CHANGE_S)
+
+    async def _back(self, step: Step) -> None:
+        scope, cause = step.words
+        await end_exit(self._town.mine, self._scope(scope), ExitCause(cause))
+        await settle_down(AFTER_CHANGE_S)
+
+    async def _leave(self, step: Step) -> None:
+        """`leave account|second [POLICY]`: take an account away."""
+        name, *policy = step.words
+        chosen = ExitPolicy(policy[0]) if policy else None
+        now = self._town.clock.product.now()
+        await leave_account(self._town.mine, ACCOUNTS[name], chosen, now)
+        await settle_down(AFTER_CHANGE_S)
+
+    async def _confirm(self, step: Step) -> None:
+        """`confirm account`: the rule pack that was chosen for it."""
+        account, now = ACCOUNTS[step.words[0]], self._town.clock.product.now()
+        await confirm_pack(self._town.mine, account, load_packs(), now)
 
     async def _restart(self, _: Step) -> None:
         await self._town.kill()
         await self._town.start()
 
     def _scope(self, word: str) -> str:
-        if word == "account":
-            return f"account:{ACCOUNT}"
+        if word in ACCOUNTS:
+            return f"account:{ACCOUNTS[word]}"
         return word if word == "user" else f"channel:{self._town.chat(word)}"
 
 
@@ -222,7 +279,7 @@ CALL_FAULTS: Final = frozenset(
         "lost_client_id",
     }
 )
-ACCOUNT_FAULTS: Final = frozenset({"foreign_position", "trade_disabled", "investor"})
+ACCOUNT_FAULTS: Final = frozenset({"foreign_position", "payment", "trade_disabled", "investor"})
 
 
 class Expectations:
@@ -237,18 +294,24 @@ class Expectations:
         subject, *more = step.words
         match subject:
             case "positions":
-                self._compare(books.positions(self._town.book()), step)
+                self._compare(books.positions(await self._book(more)), step)
             case "orders":
-                self._compare(books.orders(self._town.book()), step)
+                self._compare(books.orders(await self._book(more)), step)
             case "closed":
-                self._compare(books.closed(self._town.book()), step)
+                self._compare(books.closed(await self._book(more)), step)
             case "entries":
                 self._same(step.text, str(self._entries()), "entries were carried out")
             case "risk":
-                self._risk(step)
+                await self._risk(step)
             case "asks":
-                asks = await open_asks(self._town.mine, self._town.clock.product.now())
+                mine, now = self._town.mine, self._town.clock.product.now()
+                asks = [*await open_asks(mine, now), *await open_follow_ups(mine, now)]
                 self._same(step.text, str(len(asks)), "questions are open")
+            case "stage":
+                await self._stage(more[0], step.text)
+            case "state":
+                account = await self._town.mine.accounts.get(ACCOUNTS[more[0]])
+                self._same(step.text, account.state if account else "none", "is its state")
             case "notice":
                 await self._notice(step.text)
             case "trade":
@@ -260,6 +323,15 @@ class Expectations:
             case _:
                 await self._outcome(subject, step.text)
 
+    async def _book(self, words: Sequence[str]) -> Any:
+        """`... on second` or `... on paper`; else the first account's."""
+        return await self._town.book(words[1]) if words else await self._town.book()
+
+    async def _stage(self, name: str, text: str) -> None:
+        """`expect stage CHANNEL: STAGE`, where its probation is."""
+        probation = await load_probation(self._town.mine.settings, self._town.chat(name))
+        self._same(text, "none" if probation is None else probation.stage.value, "is its stage")
+
     def _compare(self, found: list[books.Facts], step: Step) -> None:
         wrong = books.difference(books.expected(step.text), found)
         if wrong:
@@ -269,11 +341,12 @@ class Expectations:
         calls = self._town.metaapi.world.journal.book
         return sum(str(one.get("action", "")).startswith("ORDER_TYPE") for one in calls)
 
-    def _risk(self, step: Step) -> None:
+    async def _risk(self, step: Step) -> None:
         """`expect risk: 95 to 100`, in the currency of the symbol's profit."""
         low, _, high = step.text.partition(" to ")
         market = self._town.market
-        found = books.risk(self._town.book(), lambda s: market.instrument(s).contract_size)
+        book = await self._book(step.words[1:])
+        found = books.risk(book, lambda s: market.instrument(s).contract_size)
         if not Decimal(low) <= found <= Decimal(high):
             raise NotSoError(f"the stops would lose {found}")
 

@@ -53,6 +53,8 @@ class Scenario:
     start: datetime
     pardons: frozenset[str]
     news: NewsView | None
+    second: Mapping[str, object] | None
+    has_paper: bool
 
 
 def load_scenarios(folder: Path = FOLDER) -> tuple[Scenario, ...]:
@@ -87,6 +89,8 @@ def scenario_of(kind: str, entry: dict[str, Any]) -> Scenario:
         start=start,
         news=_news(entry.pop("news"), start) if "news" in entry else None,
         pardons=frozenset(entry.pop("pardons", ())),
+        second=entry.pop("second", None),
+        has_paper=entry.pop("paper", False),
     )
     if entry:
         raise ScriptError(f"{name}: nobody knows {', '.join(entry)}")

@@ -18,6 +18,7 @@ import pytest
 from telethon.crypto import rsa
 from telethon.network import mtprotostate
 
+from kit.canaries import planted, planted_token
 from kit.clock import START, LoopClock, MiddleChance, settle_down, until
 from kit.counting_metrics import CountingMetrics
 from kit.fleet import PlainCredentials
@@ -27,19 +28,26 @@ from signalfleet.adapters.memory.bus import MemoryBus
 from signalfleet.adapters.metaapi.broker import MetaApiBroker
 from signalfleet.adapters.metaapi.client import MetaApiClient
 from signalfleet.adapters.metaapi.urls import MetaApiUrls
+from signalfleet.adapters.paper.books import from_json
+from signalfleet.adapters.paper.broker import PaperBroker
+from signalfleet.adapters.paper.memory import StorePaperMemory
 from signalfleet.adapters.re2.client import Re2Compiler
 from signalfleet.adapters.telegram.client import GuardedClient
 from signalfleet.adapters.telegram.gate import ConnectGate
 from signalfleet.adapters.telegram.reader import TelethonChatSource
 from signalfleet.adapters.telegram.settings import OwnServer, TelegramSettings
 from signalfleet.app.connect_mt5 import connect_account
+from signalfleet.app.paper_account import PAPER_ACCOUNT, ensure_paper_account
 from signalfleet.bootstrap.language import load_parser
+from signalfleet.bootstrap.prop_packs import load_packs
 from signalfleet.bots.manager import UserBotManager
 from signalfleet.bots.services import BotServices
+from signalfleet.bots.sole_owner import SoleOwner
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import AccountId, ChannelId, InstallationId, UserId, slot
 from signalfleet.domain.risk.facts import NewsView
 from signalfleet.domain.trading.settle import SettleRules
+from signalfleet.ports.broker import Broker
 from signalfleet.ports.bus import WorkItem
 from signalfleet.ports.secrets import Secret
 from signalfleet.ports.store import Account, Channel, CopyMode, Store, UserProfile, UserStore
@@ -51,10 +59,14 @@ from signalfleet_sim.telegram import SimChannel, SimUser, TelegramServer, World
 
 USER: Final = UserId("u_scenarioscenario")
 ACCOUNT: Final = AccountId("a_scenario")
+FIRST: Final = "account"
+SECOND: Final = "second"
+PAPER: Final = "paper"
+ACCOUNTS: Final = {FIRST: ACCOUNT, SECOND: AccountId("a_second"), PAPER: PAPER_ACCOUNT}
 INSTALLATION: Final = InstallationId("in_scenario")
 CELL: Final = "c1"
 REGION: Final = "new-york"
-TOKEN: Final = "one.two.three"
+TOKEN: Final = planted_token("scenario")
 PHONE: Final = "+15550100"
 LOOK: Final = timedelta(seconds=30)
 TICK_S: Final = 1.0
@@ -91,7 +103,7 @@ class Town:
     telegram: TelegramServer
     metaapi: MetaApiServer
     market: SeededMarket
-    sim_account: str
+    sim_accounts: dict[str, str]
     channels: dict[str, SimChannel]
     services: BotServices
     manager: UserBotManager | None = None
@@ -104,18 +116,25 @@ class Town:
     def chat(self, name: str) -> ChannelId:
         return ChannelId(self.channels[name].chat_id)
 
-    def book(self) -> Any:
-        """Return what the broker holds, without any lag."""
-        account = self.metaapi.world.accounts[self.sim_account]
+    @property
+    def sim_account(self) -> str:
+        return self.sim_accounts[FIRST]
+
+    async def book(self, name: str = FIRST) -> Any:
+        """Return what the broker of an account holds, without any lag."""
+        if name == PAPER:
+            doc, version = await self.mine.settings.get(f"paper:{PAPER_ACCOUNT}")
+            empty = SimpleNamespace(positions={}, orders={}, deals=[])
+            return from_json(PAPER_ACCOUNT, doc).book if version else empty
+        account = self.metaapi.world.accounts[self.sim_accounts[name]]
         return account.broker.exchange.book(account.account_id)
 
     async def start(self) -> None:
         """Start a worker and wait until it reads the channels and knows the account."""
         looks = self._looks()
-        self.manager = UserBotManager(
-            self.services, cell=CELL, worker="w1", max_bots=1, slots=[slot(USER)]
-        )
-        self.task = asyncio.create_task(self.manager.run(), name="manager")
+        self.manager = UserBotManager(self.services, cell=CELL, max_bots=1)
+        owner = SoleOwner(self.store.fleet, cell=CELL, worker="w1", slots=[slot(USER)])
+        self.task = asyncio.create_task(self.manager.run(owner), name="manager")
         await until(lambda: self._is_running() and self._looks() > looks)
         await settle_down(1)
 
@@ -148,9 +167,11 @@ async def a_town(
     zone: str = "UTC",
     settings: Mapping[str, object] | None = None,
     news: NewsView | None = None,
+    second: Mapping[str, Any] | None = None,
+    has_paper: bool = False,
     **account: Any,
 ) -> AsyncIterator[Town]:
-    """Build a town whose bot reads two channels, `gold` and `other`, for one account."""
+    """Build a town whose bot reads two channels, `gold` and `other`, for one account or two."""
     clock = TownClock(start)
     async with AsyncExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
@@ -170,7 +191,9 @@ async def a_town(
                 tick_s=TICK_S,
             )
         )
-        sim_account = metaapi.add_account(token=TOKEN, **account)
+        sim_accounts = {FIRST: metaapi.add_account(token=TOKEN, **account)}
+        if second is not None:
+            sim_accounts[SECOND] = metaapi.add_account(token=TOKEN, **second)
         reader = world.user(PHONE, "Ann")
         channels = {name: world.channel(name.title()) for name in ("gold", "other")}
         for channel in channels.values():
@@ -200,11 +223,13 @@ async def a_town(
             telegram=telegram,
             metaapi=metaapi,
             market=market,
-            sim_account=sim_account,
+            sim_accounts=sim_accounts,
             channels=channels,
             services=services,
         )
         await _connect(town, credentials, world, reader)
+        if has_paper:
+            await _open_paper(town)
         await town.mine.settings.put("user", dict(settings or {}), 0)
         await town.mine.bot.set_wish(on=True, by="scenario")
         stack.push_async_callback(town.kill)
@@ -225,16 +250,27 @@ async def _connect(
                 mode=CopyMode.ON,
             )
         )
-    account = Account(
-        account_id=ACCOUNT,
-        broker="metaapi",
-        mode="DEMO",
-        metaapi_account_id=town.sim_account,
-        region=REGION,
-    )
     token = Secret(TOKEN)
-    broker = town.services.make_broker(USER, account, token)
-    await connect_account(town.store, credentials, USER, account, token, broker)
+    for name, hosted in town.sim_accounts.items():
+        account = Account(
+            account_id=ACCOUNTS[name],
+            broker="metaapi",
+            mode="DEMO",
+            metaapi_account_id=hosted,
+            region=REGION,
+        )
+        broker = town.services.make_broker(USER, account, token)
+        await connect_account(town.store, credentials, USER, account, token, broker)
+
+
+async def _open_paper(town: Town) -> None:
+    """Have the product itself make the paper account, for a channel that needs one."""
+    chat = town.chat("other")
+    channel = await town.mine.channels.get(chat)
+    assert channel is not None
+    paper = await town.mine.channels.put(replace(channel, mode=CopyMode.PAPER))
+    assert await ensure_paper_account(town.mine)
+    await town.mine.channels.put(replace(paper, mode=CopyMode.ON))
 
 
 def _services(
@@ -248,7 +284,7 @@ def _services(
 ) -> BotServices:
     host, port = telegram.address
     server = OwnServer(dc=telegram.dc, host=host, port=port, public_key_pem=telegram.public_key_pem)
-    reading = TelegramSettings(api_id=1, api_hash=Secret("hash"), server=server)
+    reading = TelegramSettings(api_id=1, api_hash=Secret(planted("api-hash")), server=server)
     metrics = CountingMetrics()
     urls = MetaApiUrls(
         provisioning=metaapi.urls["METAAPI_PROVISIONING_URL"],
@@ -266,8 +302,8 @@ def _services(
             gate=ConnectGate(clock.product, connects_per_s=100.0),
         )
 
-    def make_broker(_user: UserId, account: Account, token: Secret | None) -> MetaApiBroker:
-        return MetaApiBroker(
+    def make_broker(_user: UserId, account: Account, token: Secret | None) -> Broker:
+        real = MetaApiBroker(
             http,
             account_id=account.metaapi_account_id or "",
             token=token or Secret(TOKEN),
@@ -276,6 +312,10 @@ def _services(
             clock=clock.product,
             metrics=metrics,
         )
+        if account.broker != PAPER:
+            return real
+        memory = StorePaperMemory(store.user(USER).settings, account.account_id)
+        return PaperBroker(real, account=account.account_id, clock=clock.product, memory=memory)
 
     return BotServices(
         store=store,
@@ -290,6 +330,7 @@ def _services(
         settle_rules=SettleRules(),
         look_interval=LOOK,
         wake_by_bus=False,
+        packs=load_packs(),
         make_chat_source=make_source,
         make_broker=make_broker,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.accounts.audit import AuditEntry
 from signalfleet.domain.accounts.notices import Notice, NoticeKind
 from signalfleet.domain.ids import (
@@ -254,7 +255,7 @@ class World:
 
     async def claim_mine(self) -> int:
         """Take this user's slot under a newer epoch, as another worker would."""
-        return await self.store.fleet.claim_slots(CELL, [a_profile(self.user).slot], "w2")
+        return await claim_slots(self.store.fleet, CELL, [a_profile(self.user).slot], "w2")
 
 
 def a_channel(title: str = "Gold Room", version: int = 0, chat: ChannelId = CHAT) -> Channel:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from random import Random
 from typing import Any
 
+from kit.canaries import planted
 from kit.telegram_city import eventually
 from kit.wall_clock import WallClock
 from signalfleet.adapters.telegram.gate import ConnectGate
@@ -67,6 +68,8 @@ class CountingMetrics:
     def gauge(self, name: str, value: float, **labels: str) -> None: ...
 
     def observe(self, name: str, seconds: float, **labels: str) -> None: ...
+
+    def distribution(self, name: str, values: Sequence[float]) -> None: ...
 
     def of(self, name: str, *labels: str) -> int:
         return self.counts[name, labels]
@@ -162,7 +165,7 @@ def settings_for(server: TelegramServer, pace: Pace = QUICK) -> TelegramSettings
     host, port = server.address
     return TelegramSettings(
         api_id=1,
-        api_hash=Secret("hash"),
+        api_hash=Secret(planted("api-hash")),
         server=OwnServer(dc=server.dc, host=host, port=port, public_key_pem=server.public_key_pem),
         pace=pace,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import (
     AccountId,
@@ -130,7 +131,7 @@ class Scene:
             slot=slot(self.user),
         )
         await self.store.fleet.add_user(profile)
-        self.epoch = await self.store.fleet.claim_slots(CELL, [profile.slot], "w1")
+        self.epoch = await claim_slots(self.store.fleet, CELL, [profile.slot], "w1")
         await self.mine.accounts.put(
             Account(
                 account_id=ACCOUNT,

@@ -14,7 +14,9 @@ from typing import Any
 import aiohttp
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
 
+from kit.canaries import WATCH
 from kit.wall_clock import WallClock
 from kit.web_scene import CELL, USER
 from signalfleet.adapters.memory.bus import MemoryBus
@@ -121,9 +123,10 @@ async def serve(
         "profiles": load_profile_editor(),
     }
     app = create_app(WebDeps(**{**given, **changes}), heartbeat=heartbeat)
+    heard = Overheard(app)
     server = Server(
         uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2
+            heard, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2
         )
     )
     async with AsyncExitStack() as stack:
@@ -137,6 +140,28 @@ async def serve(
             end_streams(app)
             server.should_exit = True
     listening.close()
+
+
+@dataclass(frozen=True)
+class Overheard:
+    """The application, with the watch for secrets reading along what it answers."""
+
+    app: FastAPI
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        where = f"the answer to {scope.get('method')} {scope.get('path')}"
+        whole = bytearray()
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                whole.extend(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sent)
+        finally:
+            if whole:
+                WATCH.hear(where, bytes(whole))
 
 
 class Server(uvicorn.Server):

@@ -22,7 +22,7 @@ from signalfleet.adapters.secrets import (
     new_encryption_key,
 )
 from signalfleet.app.export_account import TRADE_COLUMNS, export_account, trades_csv
-from signalfleet.ports.bus import Plain
+from signalfleet.ports.bus import Plain, owner_address
 from signalfleet.ports.secrets import Secret
 
 pytestmark = pytest.mark.loopback
@@ -174,7 +174,8 @@ async def test_leaving_is_asked_for_in_the_name_of_the_session_only(tenants: Ten
         return {"report": "r_1", "is_over": True, "steps": steps}
 
     async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(tenants.site.bus.serve("c1.account", answer, ready=ready))
+        address = owner_address("c1", OTHER)
+        serving = tasks.create_task(tenants.site.bus.serve(address, answer, ready=ready))
         await ready.wait()
         page = await send(
             tenants.b, "POST", "/account/delete", form={"confirm": " Delete ", "user": USER}
@@ -183,5 +184,5 @@ async def test_leaving_is_asked_for_in_the_name_of_the_session_only(tenants: Ten
     assert page.status == 200
     assert "Your account is deleted" in page.text
     assert "cookies" in page.headers["Clear-Site-Data"]
-    assert asked == [{"op": "delete", "user": OTHER}]
+    assert asked == [{"desk": "account", "op": "delete", "user": OTHER}]
     assert (await send(tenants.b, "GET", "/account")).status == 303

@@ -18,6 +18,7 @@ from kit.wall_clock import WallClock
 from kit.web_scene import CELL, DESK, GOLD, USER, Post, Scene, a_full_day
 from kit.web_site import Site, serve
 from signalfleet.adapters.memory.store import MemoryStore
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.trading.records import CopyOutcome
 from signalfleet.ports.bus import LiveEvent
 from signalfleet.web.auth.sessions import digest
@@ -150,7 +151,7 @@ async def owner_of(site: Site) -> Scene:
     """Take the user's slot as a worker would, to write."""
     profile = await site.store.fleet.get_user(USER)
     assert profile is not None
-    epoch = await site.store.fleet.claim_slots(CELL, [profile.slot], "w2")
+    epoch = await claim_slots(site.store.fleet, CELL, [profile.slot], "w2")
     return Scene(store=site.store, now=WallClock().now(), epoch=epoch)
 
 

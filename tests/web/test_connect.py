@@ -9,8 +9,8 @@ import pytest
 from kit.web_scene import USER
 from kit.web_site import OURS, PAGE, Site, serve
 from signalfleet.adapters.secrets import IntakeSealer, new_intake_keys
-from signalfleet.domain.ids import slot
-from signalfleet.ports.bus import Plain
+from signalfleet.domain.ids import UserId, slot
+from signalfleet.ports.bus import Plain, owner_address
 from signalfleet.ports.errors import PortError, RefusedError, SignInRequiredError, TemporaryError
 from signalfleet.ports.store import UserProfile
 
@@ -43,7 +43,8 @@ async def a_site(worker: Worker | None = None) -> AsyncIterator[Site]:
         serve(demo_user=USER, sealer=sealer) as site,
         asyncio.TaskGroup() as tasks,
     ):
-        addresses = ("c1.login", f"c1.login.{NAME}") if worker is not None else ()
+        own = [owner_address("c1", UserId(user)) for user in (USER, OTHER)]
+        addresses = ("c1.login", f"c1.login.{NAME}", *own) if worker is not None else ()
         answer = (worker or Worker()).answer
         serving = [tasks.create_task(site.bus.serve(one, answer)) for one in addresses]
         await asyncio.sleep(0)

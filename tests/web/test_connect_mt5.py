@@ -9,6 +9,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
+from kit.canaries import WATCH
 from kit.mt5_site import LOGIN, PASSWORD, SERVER, TOKEN, Mt5Site, mt5_site
 from kit.web_scene import USER
 from signalfleet.app.connect_mt5 import SCOPE
@@ -65,6 +66,7 @@ async def test_behind_the_link_the_password_goes_to_metaapi_and_never_comes_here
     await desk.add(way="link")
     page = await desk.until('id="configuration-link"', 'id="failed"')
     link = page.split('id="configuration-link" href="')[1].split('"')[0]
+    WATCH.may_show(link)
     async with aiohttp.ClientSession() as browser:
         wrong = await browser.post(link, data={"login": LOGIN, "password": "no"})
         assert wrong.status == 400

@@ -12,6 +12,7 @@ from kit.wall_clock import WallClock
 from kit.web_scene import CELL, GOLD, USER, Scene, a_full_day
 from kit.web_site import Site, serve
 from signalfleet.adapters.memory.store import MemoryStore
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.ports.bus import LiveEvent
 from signalfleet.web.app import end_streams
 from signalfleet.web.live.frames import encode
@@ -92,13 +93,13 @@ async def test_a_stream_begins_with_every_panel(home: Site) -> None:
 @pytest.mark.loopback
 async def test_a_new_message_reaches_the_open_page(home: Site) -> None:
     scene = Scene(store=home.store, now=WallClock().now())
-    scene.epoch = await home.store.fleet.claim_slots(CELL, [0, 1], "w2")
+    scene.epoch = await claim_slots(home.store.fleet, CELL, [0, 1], "w2")
     async with listening(home) as reader:
         await first_round(reader)
         await reader.until("changed")
         profile = await home.store.fleet.get_user(USER)
         assert profile is not None
-        scene.epoch = await home.store.fleet.claim_slots(CELL, [profile.slot], "w2")
+        scene.epoch = await claim_slots(home.store.fleet, CELL, [profile.slot], "w2")
         await scene.nothing(GOLD, 500, "Hello\n\ndata: evil\nevent: bye", 1, "advert")
         await home.bus.publish_event(tell(home, "signal"))
         frame = await reader.until("signals")

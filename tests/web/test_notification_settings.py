@@ -1,14 +1,14 @@
 """The page where a user says what is told where, with a worker's desk behind it."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from kit.notice_post import NoticePost
+from kit.owner_desks import owner_desks
 from kit.scripted_messenger import ScriptedMessenger
 from kit.wall_clock import WallClock
 from kit.web_scene import USER, a_full_day
@@ -63,10 +63,8 @@ async def a_home(*, desk: bool = True) -> AsyncIterator[Home]:
         await a_full_day(site.store, WallClock().now())
         await site.sign_in()
         post = NoticePost(store=site.store, bus=site.bus)
-        running = None
-        if desk:
+        async with AsyncExitStack() as stack:
             serving = NoticeDesk(
-                cell=site.app.state.context.deps.cell,
                 store=site.store,
                 bus=site.bus,
                 clock=post.clock,
@@ -77,12 +75,10 @@ async def a_home(*, desk: bool = True) -> AsyncIterator[Home]:
                 ),
                 changed=lambda _user: None,
             )
-            running = asyncio.create_task(serving.run())
-            await serving.ready.wait()
-        yield Home(site=site, post=post)
-        if running is not None:
-            running.cancel()
-            await asyncio.wait([running])
+            if desk:
+                desks = owner_desks(site.bus, USER, notify=serving.answer)
+                await stack.enter_async_context(desks)
+            yield Home(site=site, post=post)
 
 
 async def test_wishes_are_kept_and_shown_again() -> None:

@@ -56,7 +56,8 @@ class AskFirst:
 
     async def _ask(self, stored: StoredMessage, signal: Signal, key: AskKey, doubt: str) -> Asked:
         """Put the question, with the plan as it would be now; what is refused is not asked."""
-        outcome = await self._signals.plan(stored, signal, key.part, CopyMode.ON)
+        mode = CopyMode.APPROVE if doubt == APPROVAL else CopyMode.ON
+        outcome = await self._signals.plan(stored, signal, key.part, mode)
         if outcome.must_wait:
             return Asked()
         if not outcome.plans:
@@ -85,9 +86,8 @@ class AskFirst:
         """Plan again with fresh prices; its age counts from the tap."""
         tapped = (ask.answered_at or ask.asked_at) + (self._desk.clock_offset or timedelta())
         fresh = replace(stored.message, posted_at=tapped, edited_at=None)
-        outcome = await self._signals.plan(
-            replace(stored, message=fresh), signal, part, CopyMode.ON
-        )
+        mode = CopyMode.APPROVE if ask.why == APPROVAL else CopyMode.ON
+        outcome = await self._signals.plan(replace(stored, message=fresh), signal, part, mode)
         if outcome.record is not None:
             outcome.record = replace(outcome.record, posted_at=stored.message.posted_at)
         outcome.trace.append(explain.answered(ask, self._desk.clock.now()))

@@ -42,13 +42,29 @@ async def open_asks(store: UserStore, now: datetime) -> list[Ask]:
     """Return the questions that may still be answered: their message waits for it."""
     found = []
     for ask in (await load_asks(store.settings)).asks:
-        if ask.answer is not None or now >= ask.until:
+        if ask.answer is not None or now >= ask.until or ask.key.is_follow_up:
             continue
         revisions = await store.inbox.revisions(ask.key.chat, ask.key.message)
         mine = [one for one in revisions if one.rev == ask.key.rev]
         if mine and mine[0].state is MessageState.NEW and mine[0].rev == revisions[-1].rev:
             found.append(ask)
     return found
+
+
+async def open_follow_ups(store: UserStore, now: datetime) -> list[Ask]:
+    """Return instructions that were not carried out and still have a trade to be carried out on."""
+    found = []
+    for ask in (await load_asks(store.settings)).asks:
+        if not ask.key.is_follow_up or ask.answer is not None or now >= ask.until:
+            continue
+        trades = await store.journal.trades_of_signals(ask.signals)
+        if any(trade.state.is_live for trade in trades):
+            found.append(ask)
+    return found
+
+
+async def mark_done(settings: SettingsDocs, key: AskKey) -> None:
+    await _change(settings, lambda asks: (asks.done(key), None))
 
 
 async def _change(settings: SettingsDocs, change: Callable[[Asks], tuple[Asks, T]]) -> T:

@@ -13,6 +13,8 @@ from signalfleet.ports.patterns import PatternCompiler
 from signalfleet.ports.store import SettingsDocs
 
 MAX_KEPT: Final = 500
+PROFILE_BYTES: Final = 1_000
+"""An empty profile has 800; words, rules and layouts add to it."""
 
 
 class ChannelProfiles:
@@ -35,6 +37,10 @@ class ChannelProfiles:
             self._kept.clear()
         self._kept[chat] = (version, profile)
         return profile
+
+    def footprint(self) -> int:
+        """Return about how many bytes the kept profiles hold."""
+        return len(self._kept) * PROFILE_BYTES
 
     def meant_by(self, chat: ChannelId, symbol: str, instrument: Instrument) -> Instrument:
         """Return the instrument with the channel's own meaning of a pip."""

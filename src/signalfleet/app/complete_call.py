@@ -8,6 +8,8 @@ from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.ids import MessageId
 from signalfleet.domain.instruments.broker_names import broker_name
 from signalfleet.domain.money import Price
+from signalfleet.domain.settings.catalogue import Rules
+from signalfleet.domain.settings.choices import LevelSource, NoStop
 from signalfleet.domain.signals.correlate import completed_call, has_size_of
 from signalfleet.domain.signals.describe import describe_action
 from signalfleet.domain.signals.judge import Verdict, judge
@@ -63,6 +65,10 @@ class CompleteCall:
     def __init__(self, desk: UserDesk) -> None:
         self._desk = desk
         self._prices: dict[tuple[int, int], Price] = {}
+
+    def are_waited_for(self, rules: Rules) -> bool:
+        """Tell whether the user lets a call without a stop wait for the message that brings it."""
+        return rules.no_stop is NoStop.WAIT and rules.stop_source is LevelSource.PROVIDER
 
     def is_over(self, stored: StoredMessage) -> bool:
         """Tell whether a call has waited long enough."""

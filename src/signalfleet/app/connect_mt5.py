@@ -12,6 +12,10 @@ import structlog
 
 from signalfleet.app.account_report import AccountReport, account_report
 from signalfleet.app.audit import note
+from signalfleet.app.exits import end_exit
+from signalfleet.app.paper_account import ensure_paper_account
+from signalfleet.domain.accounts.copy_states import account_scope
+from signalfleet.domain.accounts.exits import ExitCause
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import AccountId, UserId, tag
 from signalfleet.ports.broker import Broker
@@ -33,6 +37,8 @@ log = structlog.get_logger()
 
 TOKEN_FIELD = "metaapi_token"  # noqa: S105 - a field's name
 SCOPE: Final = "connect:mt5"
+HOSTED: Final = "metaapi"
+READY: Final = "READY"
 LOOK_PAUSE: Final = timedelta(seconds=5)
 READY_WITHIN: Final = timedelta(minutes=15)
 LINK_WITHIN: Final = timedelta(minutes=30)
@@ -159,6 +165,9 @@ class ConnectMt5:
             )
         )
         await self._remember(user, {})
+        mine = self._store.user(user)
+        await end_exit(mine, account_scope(stored.account_id), ExitCause.ACCOUNT)
+        await ensure_paper_account(mine)
         await note(
             self._store.user(user),
             self._clock,
@@ -262,12 +271,12 @@ class ConnectMt5:
     async def _account(self, user: UserId, hosted: HostedAccount) -> Account:
         """Return the row of an account that is connected again, or a new one."""
         for account in await self._store.user(user).accounts.list():
-            if account.metaapi_account_id == hosted.account_id:
-                return replace(account, region=hosted.region)
+            if account.broker == HOSTED and account.metaapi_account_id == hosted.account_id:
+                return replace(account, region=hosted.region, state=READY)
         name = tag(b"sf-account-1", 10, user, hosted.account_id).lower()
         return Account(
             account_id=AccountId(f"a_{name}"),
-            broker="metaapi",
+            broker=HOSTED,
             mode="DEMO",
             metaapi_account_id=hosted.account_id,
             region=hosted.region,
@@ -291,7 +300,8 @@ class ConnectMt5:
 
     async def _hosted_rows(self, user: UserId) -> dict[str, Account]:
         rows = await self._store.user(user).accounts.list()
-        return {row.metaapi_account_id: row for row in rows if row.metaapi_account_id}
+        hosted = [row for row in rows if row.broker == HOSTED]
+        return {row.metaapi_account_id: row for row in hosted if row.metaapi_account_id}
 
     async def _narrow(
         self, user: UserId, hosting: AccountProvisioning, account: Account, token: Secret | None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.errors import RefusedError
-from signalfleet.ports.store_copy import CopiedRow, RowAccess
+from signalfleet.ports.store_copy import CopiedRow, RowAccess, Tables
 
 PAGE = 200
 
@@ -70,37 +70,39 @@ class CopyStore:
             report.removed += 1
 
     async def _copy(self, user: UserId, report: CopyReport) -> None:
-        tables = {name: await self._source.rows_of(user, name) for name in self._tables}
+        tables = await self._source.tables_of(user)
         report.rows += sum(map(len, tables.values()))
-        for name, rows in tables.items():
-            if digest(rows) != digest(await self._target.rows_of(user, name)):
-                await self._target.replace_user(user, tables)
-                report.copied += 1
-                return
-        report.same_already += 1
+        if await self._differences(user, tables):
+            await self._target.replace_user(user, tables)
+            report.copied += 1
+        else:
+            report.same_already += 1
 
     async def _compare(self, report: CopyReport, shared: Sequence[str]) -> None:
         """Read both again: what changed in the source meanwhile must not be lost either."""
         async for user in _users(self._source):
-            for name in self._tables:
-                ours = await self._source.rows_of(user, name)
-                if digest(ours) != digest(await self._target.rows_of(user, name)):
-                    report.different.append(f"{user} {name}")
+            tables = await self._source.tables_of(user)
+            different = await self._differences(user, tables)
+            report.different += [f"{user} {name}" for name in different]
         for name in shared:
             ours = await self._source.shared_rows(name)
             if digest(ours) != digest(await self._target.shared_rows(name)):
                 report.different.append(name)
 
-    @property
-    def _tables(self) -> Sequence[str]:
-        return self._source.user_tables
+    async def _differences(self, user: UserId, tables: Tables) -> list[str]:
+        """Return the tables that the target does not give back as it would keep these."""
+        there = await self._target.tables_of(user)
+        wanted = self._target.as_kept(user, tables)
+        return [
+            name for name, rows in wanted.items() if digest(rows) != digest(there.get(name, ()))
+        ]
 
 
 def digest(rows: Sequence[CopiedRow]) -> tuple[int, str]:
-    """Return count and content hash of rows in a fixed order."""
+    """Return count and content hash; the order does not count, for databases sort differently."""
     made = hashlib.blake2b(digest_size=16)
-    for row in rows:
-        made.update(json.dumps(dict(row), sort_keys=True, ensure_ascii=False).encode())
+    for line in sorted(json.dumps(dict(row), sort_keys=True, ensure_ascii=False) for row in rows):
+        made.update(line.encode(errors="surrogatepass"))
         made.update(b"\n")
     return len(rows), made.hexdigest()
 

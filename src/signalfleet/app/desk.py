@@ -12,6 +12,8 @@ from signalfleet.ports.store import Account
 
 FACTS_AGE: Final = timedelta(seconds=60)
 QUOTES: Final = 200
+PATIENCE_S: Final = 5.0
+"""Deciding waits so long for the first look at an account: then the other accounts go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,15 @@ class AccountDesk:
         self.reconciled = False
         self.close_all: str | None = None
         self._clock = clock
+        self._opened_at = clock.monotonic()
         self._facts: AccountFacts | None = None
         self._quotes: dict[str, tuple[Quote, float]] = {}
+
+    @property
+    def is_awaited(self) -> bool:
+        """Tell whether its first look may still come soon; without one it gets no entries."""
+        waits = self._clock.monotonic() - self._opened_at < PATIENCE_S
+        return waits and not self.reconciled
 
     async def facts(self, *, max_age: timedelta = FACTS_AGE) -> AccountFacts:
         """Return the account's facts, read again if older than `max_age`."""

@@ -13,6 +13,7 @@ from signalfleet.domain.signals.model import (
     Signal,
 )
 from signalfleet.domain.signals.profiles import ChannelProfile
+from signalfleet.domain.trading.records import Decision
 from signalfleet.ports.store import StoredMessage
 
 
@@ -54,3 +55,8 @@ def first_reason(result: ParseResult) -> str:
             return doubts[0].value
         case Parsed():
             return ""
+
+
+def kept_reason(decision: Decision) -> str | None:
+    """A message that led to orders has no reason against it; single legs have their own."""
+    return None if decision.intents else decision.reason

@@ -8,17 +8,29 @@ import structlog
 
 from signalfleet.app.desk import AccountDesk
 from signalfleet.app.execute_signal import effective_settings
+from signalfleet.app.exits import exit_policy_of
 from signalfleet.app.guard_facts import NEW_YORK
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
+from signalfleet.domain.accounts.exits import Exit
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import ChannelId, SignalId
 from signalfleet.domain.risk.moments import is_before_weekend, never_closes
-from signalfleet.domain.settings.choices import CopyState, WeekendAction
-from signalfleet.domain.trading.endings import ending_of, next_cause
-from signalfleet.domain.trading.intents import CancelLeg, Intent, IntentState, action_of
-from signalfleet.domain.trading.records import Settlement, Trade
+from signalfleet.domain.settings.calendar import Weekend
+from signalfleet.domain.settings.choices import CopyState, ExitPolicy, WeekendAction
+from signalfleet.domain.trading.endings import ending_of, even_duty, exit_duty, next_cause
+from signalfleet.domain.trading.intents import (
+    CancelLeg,
+    CloseLeg,
+    Intent,
+    IntentState,
+    ProtectLeg,
+    action_of,
+)
+from signalfleet.domain.trading.management import care_now
+from signalfleet.domain.trading.records import Settlement, Trade, TradeState
 from signalfleet.domain.trading.timers import Duty
+from signalfleet.ports.errors import RefusedError, TemporaryError
 
 log = structlog.get_logger()
 
@@ -49,22 +61,58 @@ class EndTrades:
         self._desk = desk
         self._account = account
         self._chats: dict[SignalId, ChannelId | None] = {}
+        self._weekends: dict[ChannelId | None, Weekend | None] = {}
         self._under_way: str | None = None
 
     async def run(self) -> Ending:
         """Look once; raises only what the store raises."""
         account = self._account.account.account_id
         live = await self._desk.store.journal.live_trades(account)
-        due: list[tuple[Trade, str, str]] = []
+        self._weekends.clear()  # Read once for each channel, not for each trade.
+        due: list[tuple[Trade, Duty]] = []
+        coming = 0
         for trade in live:
-            why = await self._why(trade)
-            if why is not None:
-                due.append((trade, *why))
-        if not due:
+            duty = await self._duty(trade)
+            if duty is not None:
+                due.append((trade, duty))
+            elif trade.state is TradeState.OPENING:
+                # It is ended as soon as it is known to be open.
+                coming += await self._why(trade) is not None
+        if not due and not coming:
             done, self._under_way = self._under_way, None
             return Ending(done=done, again_in=WEEKEND_EVERY if live else None)
-        self._under_way = due[0][2]
-        return Ending(intents=await self._take(due), left=len(due), again_in=AGAIN)
+        closing = [duty for _, duty in due if isinstance(duty.command, CloseLeg)]
+        self._under_way = closing[0].text if closing else self._under_way
+        return Ending(intents=await self._take(due), left=len(due) + coming, again_in=AGAIN)
+
+    async def _duty(self, trade: Trade) -> Duty | None:
+        why = await self._why(trade)
+        if why is not None:
+            return ending_of(trade, *why)
+        chat = await self._chat_of(trade)
+        for ending in self._desk.states.exits_of(trade.account, chat):
+            return await self._exit(trade, ending)
+        return None
+
+    async def _exit(self, trade: Trade, ending: Exit) -> Duty | None:
+        """Do what the user wished for the end of the trade's source."""
+        store, text = self._desk.store, ending.cause.words
+        policy = ending.policy or await exit_policy_of(store, trade.account)
+        if trade.state is TradeState.OPEN and policy is ExitPolicy.BREAK_EVEN:
+            intents = await store.journal.intents_of_trades([trade.trade_id])
+            care = care_now(trade, (), intents)
+            try:
+                instrument = await self._account.instrument(trade.symbol)
+            except (TemporaryError, RefusedError):
+                return None
+            return None if care is None else even_duty(trade, care, instrument, text)
+        quote = None
+        if trade.state is TradeState.OPEN and policy is ExitPolicy.CLOSE_WINNERS:
+            try:
+                quote = await self._account.quote(trade.symbol)
+            except (TemporaryError, RefusedError):
+                return None
+        return exit_duty(trade, policy, text, quote)
 
     async def _why(self, trade: Trade) -> tuple[str, str] | None:
         """Return rule and words of what ends a trade; None if nothing does."""
@@ -78,12 +126,14 @@ class EndTrades:
         return None
 
     async def _is_weekend(self, trade: Trade, chat: ChannelId | None) -> bool:
-        try:
-            effective = await effective_settings(self._desk, chat, trade.account)
-        except DomainError:
-            return False  # Settings that cannot be read close nothing.
-        rule, now = effective.rules.weekend, self._desk.clock.now()
-        if rule.action is not WeekendAction.CLOSE or never_closes(trade.symbol):
+        if chat not in self._weekends:
+            try:
+                effective = await effective_settings(self._desk, chat, trade.account)
+                self._weekends[chat] = effective.rules.weekend
+            except DomainError:
+                self._weekends[chat] = None  # Settings that cannot be read close nothing.
+        rule, now = self._weekends[chat], self._desk.clock.now()
+        if rule is None or rule.action is not WeekendAction.CLOSE or never_closes(trade.symbol):
             return False
         return is_before_weekend(now, NEW_YORK, timedelta(minutes=rule.minutes))
 
@@ -93,15 +143,14 @@ class EndTrades:
             self._chats[trade.signal] = record.chat if record is not None else None
         return self._chats[trade.signal]
 
-    async def _take(self, due: list[tuple[Trade, str, str]]) -> tuple[Intent, ...]:
+    async def _take(self, due: list[tuple[Trade, Duty]]) -> tuple[Intent, ...]:
         """Write down what is not yet under way, read again under the lock."""
         journal, now = self._desk.store.journal, self._desk.clock.now()
         taken = []
         async with self._desk.settling:
-            for seen, rule, text in due:
+            for seen, duty in due:
                 trade = await journal.get_trade(seen.trade_id)
-                duty = ending_of(trade, rule, text) if trade is not None else None
-                if trade is None or duty is None:
+                if trade is None or trade.state is not seen.state:
                     continue
                 intents = await journal.intents_of_trades([trade.trade_id])
                 cause = next_cause(duty, intents, now)
@@ -115,7 +164,8 @@ class EndTrades:
 
     def _intent(self, trade: Trade, duty: Duty, cause: str) -> Intent:
         action = action_of(duty.command)
-        operation = "M97" if isinstance(duty.command, CancelLeg) else "C97"
+        is_close = not isinstance(duty.command, CancelLeg | ProtectLeg)
+        operation = "C97" if is_close else "M97"
         return Intent(
             intent_id=ids.intent_id(self._desk.user, trade.account, trade.trade_id, action, cause),
             account=trade.account,

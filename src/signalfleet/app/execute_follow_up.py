@@ -12,7 +12,7 @@ from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
 from signalfleet.domain.ids import SignalId, TradeId
 from signalfleet.domain.settings.catalogue import Rules
-from signalfleet.domain.settings.choices import CopyState, EditPolicy, FollowUps
+from signalfleet.domain.settings.choices import CopyState, EditPolicy, FollowUps, WhenPaused
 from signalfleet.domain.signals.correlate import find_targets
 from signalfleet.domain.signals.describe import describe_action
 from signalfleet.domain.signals.model import (
@@ -24,7 +24,7 @@ from signalfleet.domain.signals.model import (
     FollowUp,
 )
 from signalfleet.domain.trading.care import Care
-from signalfleet.domain.trading.follow_up import plan_follow_up
+from signalfleet.domain.trading.follow_up import PROTECTIVE, plan_follow_up
 from signalfleet.domain.trading.intents import Action as Deed
 from signalfleet.domain.trading.intents import Intent, IntentState, OpenLeg, TargetStep, action_of
 from signalfleet.domain.trading.leg_commands import FollowUpPlan, FollowUpQuestion, LegCommand
@@ -38,6 +38,15 @@ from signalfleet.ports.store import StoredMessage
 OPERATIONS = {Deed.CLOSE: "C", Deed.REDUCE: "P"}
 
 
+@dataclass(frozen=True, slots=True)
+class PausedFollowUp:
+    """The `number`-th instruction of a message, which a pause kept from a signal's trades."""
+
+    number: int
+    text: str
+    signal: SignalId
+
+
 @dataclass(slots=True)
 class FollowUpOutcome:
     """What a follow-up leads to. `must_wait`: a leg is still being opened; ask again later."""
@@ -46,6 +55,7 @@ class FollowUpOutcome:
     trace: list[TraceStep] = field(default_factory=list)
     reason: str | None = None
     must_wait: bool = False
+    paused: list[PausedFollowUp] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +69,14 @@ class _Asked:
 
 
 class ExecuteFollowUp:
-    """Turns follow-ups into intents. Nothing is stored or sent here."""
+    """Turns follow-ups into intents. Nothing is stored or sent here.
 
-    def __init__(self, desk: UserDesk) -> None:
+    `is_tapped`: the user wants what a pause held back to be carried out now.
+    """
+
+    def __init__(self, desk: UserDesk, *, is_tapped: bool = False) -> None:
         self._desk = desk
+        self._is_tapped = is_tapped
 
     async def plan(
         self,
@@ -155,9 +169,17 @@ class ExecuteFollowUp:
             self._refuse(outcome, follow_up, "reversed_trade")
             return
         effective = await effective_settings(self._desk, stored.message.channel, account_id)
-        if effective.rules.copy_state in (CopyState.PAUSED, CopyState.PANIC):
-            self._refuse(outcome, follow_up, f"follow_up_{effective.rules.copy_state.value}")
+        rules = _rules_for(effective.rules, is_edit=asked.is_edit)
+        if rules.copy_state is CopyState.PANIC:
+            self._refuse(outcome, follow_up, "follow_up_panic")
             return
+        if rules.copy_state is CopyState.PAUSED and not self._is_tapped:
+            action = describe_action(follow_up.action)
+            if _waits_for_tap(rules, follow_up.action):
+                outcome.paused.append(PausedFollowUp(number, action, record.signal_id))
+                self._refuse(outcome, follow_up, "follow_up_paused")
+                return
+            rules = replace(rules, allow_wider_stop=False)
         try:
             plan = plan_follow_up(
                 FollowUpQuestion(
@@ -171,7 +193,7 @@ class ExecuteFollowUp:
                         await account.instrument(legs[0].symbol),
                     ),
                     quote=await account.quote(legs[0].symbol),
-                    rules=_rules_for(effective.rules, is_edit=asked.is_edit),
+                    rules=rules,
                     order_prices=order_prices(legs, under_way),
                     care=_care_of(legs, under_way),
                     steps=_steps_of(legs, under_way),
@@ -254,6 +276,15 @@ def _as_wanted(
         for trade in trades
         if not is_ending(trade, under_way)
     ]
+
+
+def _waits_for_tap(rules: Rules, action: Action) -> bool:
+    """Tell whether a pause holds an instruction back that would be followed otherwise."""
+    may = rules.when_paused is WhenPaused.PROTECT and isinstance(action, PROTECTIVE)
+    is_followed = rules.follow_ups is FollowUps.ALL or (
+        rules.follow_ups is FollowUps.PROTECTIVE_ONLY and isinstance(action, PROTECTIVE)
+    )
+    return is_followed and not may
 
 
 def _rules_for(rules: Rules, *, is_edit: bool) -> Rules:

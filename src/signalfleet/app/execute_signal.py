@@ -1,6 +1,6 @@
 """Plan one signal of a message on each of the user's accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,13 +13,15 @@ from signalfleet.app.execute_gate import entries_paused
 from signalfleet.app.guard_facts import guard_facts
 from signalfleet.app.known_signals import open_copies, open_copy
 from signalfleet.app.plan_money import rates_for, with_margin
+from signalfleet.app.probation import PAPER_BROKER, stage_of
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
 from signalfleet.domain.ids import AccountId, ChannelId
 from signalfleet.domain.instruments.broker_names import broker_name
 from signalfleet.domain.money import Lots
-from signalfleet.domain.risk.checks import Gatekeeping, OpenCopy
-from signalfleet.domain.risk.refusal import Refusal
+from signalfleet.domain.risk.checks import BROKER, PRODUCT, Gatekeeping, OpenCopy
+from signalfleet.domain.risk.probation import Stage, check_probation, reduced
+from signalfleet.domain.risk.refusal import Refusal, refused
 from signalfleet.domain.settings.resolve import Effective, Level, resolve
 from signalfleet.domain.signals.model import Signal
 from signalfleet.domain.trading.intents import Intent, IntentState, Lane
@@ -103,16 +105,17 @@ class ExecuteSignal:
         now = self._desk.clock.now()
         message = stored.message
         signal_id = ids.signal_id(self._desk.user, message.channel, message.message, part)
-        wanted = (await effective_settings(self._desk, message.channel, None)).rules.copy_to
-        accounts = [
-            one
-            for one in self._desk.accounts.values()
-            if _feeds(mode, one) and (wanted is None or one.account.account_id in wanted)
-        ]
+        rules = (await effective_settings(self._desk, message.channel, None)).rules
+        stage = Stage.FULL  # What asks first, or is on paper anyway, is on no probation.
+        if mode is CopyMode.ON:
+            stage = (await stage_of(self._desk.store.settings, message.channel, rules)).stage
+        accounts = feeding(self._desk.accounts.values(), mode, stage, rules.copy_to)
         for account in accounts:
             drafted = [o for earlier in before for o in earlier.opened(account)]
             planned = sum(one.opening for one in (*before, outcome))
-            result = await self._plan_on(account, stored, signal, part, outcome, drafted, planned)
+            result = await self._plan_on(
+                account, stored, signal, part, stage, outcome, drafted, planned
+            )
             outcome.copies.append(self._copy(account, signal_id, result))
             if isinstance(result, Refusal):
                 outcome.reason = outcome.reason or result.code
@@ -155,6 +158,7 @@ class ExecuteSignal:
         stored: StoredMessage,
         signal: Signal,
         part: int,
+        stage: Stage,
         outcome: SignalOutcome,
         drafted: Sequence[OpenCopy],
         planned: int,
@@ -163,13 +167,27 @@ class ExecuteSignal:
         currency = account.account.currency or ""
         result: TradePlan | Refusal
         try:
-            facts = await account.facts()
-            currency = facts.currency
-            result = await self._decide(account, facts, stored, signal, part, drafted, planned)
+            if account.reconciled:
+                facts = await account.facts()
+                currency = facts.currency
+                result = await self._decide(
+                    account, facts, stored, signal, part, stage, drafted, planned
+                )
+            else:  # It is not asked either: the other accounts must not wait for its answer.
+                result = refused(
+                    "not_reconciled", "compared with the broker", "no", "yes", source=PRODUCT
+                )
         except RefusedError:
-            result = Refusal(code="symbol_not_at_broker", detail=signal.symbol or "")
+            result = _not_offered(signal)
         except PortError as error:
-            result = Refusal(code="account_not_ready", detail=str(error))
+            result = refused(
+                "account_not_ready",
+                "account",
+                str(error),
+                "an answer",
+                source=BROKER,
+                detail=str(error),
+            )
         now = self._desk.clock.now()
         outcome.trace.append(explain.checked(account_id, part, result.checks, now))
         if isinstance(result, Refusal):
@@ -186,6 +204,7 @@ class ExecuteSignal:
         stored: StoredMessage,
         signal: Signal,
         part: int,
+        stage: Stage,
         drafted: Sequence[OpenCopy],
         planned: int,
     ) -> TradePlan | Refusal:
@@ -193,6 +212,8 @@ class ExecuteSignal:
         effective = await effective_settings(
             self._desk, message.channel, account.account.account_id
         )
+        effective = reduced(effective, stage)
+        trial = [check_probation(stage, is_paper=is_paper(account))] if stage != Stage.FULL else []
         stored_copies = await open_copies(self._desk, account.account.account_id)
         copies = (*stored_copies, *drafted)
         known = await guard_facts(self._desk, account.account, facts, effective.rules, planned)
@@ -200,13 +221,14 @@ class ExecuteSignal:
         gate = replace(gate, facts=known, text=message.text)
         # The checks without prices come first: a refused signal costs the broker no reads.
         before = first_failure(
-            check_before_prices(signal, message.channel, gate, copies, effective)
+            (*trial, *check_before_prices(signal, message.channel, gate, copies, effective))
         )
         if before is not None:
             return before
-        return await self._plan_with_prices(
+        result = await self._plan_with_prices(
             account, facts, stored, signal, part, effective, gate, copies
         )
+        return replace(result, checks=(*trial, *result.checks))
 
     async def _plan_with_prices(
         self,
@@ -221,14 +243,14 @@ class ExecuteSignal:
     ) -> TradePlan | Refusal:
         name = broker_name(signal.symbol or "", await account.broker.symbols())
         if name is None:
-            return Refusal(code="symbol_not_at_broker", detail=signal.symbol or "no symbol")
+            return _not_offered(signal)
         instrument = self._desk.profiles.meant_by(
             stored.message.channel, signal.symbol or "", await account.instrument(name)
         )
         try:
             quote = await account.quote(name)
         except RefusedError:
-            return Refusal(code="no_quote", detail=name)
+            return refused("no_quote", "price", "none", "one", source=BROKER, detail=name)
         plan = plan_signal(
             PlanInput(
                 place=Place(
@@ -318,15 +340,43 @@ class ExecuteSignal:
         )
 
 
-def _feeds(mode: CopyMode, account: AccountDesk) -> bool:
-    """Tell whether a channel in that mode may open trades on the account."""
-    match mode:
-        case CopyMode.ON:
-            return True
-        case CopyMode.PAPER:
-            return account.account.broker == "paper"
-        case CopyMode.OFF | CopyMode.APPROVE:
-            return False  # What asks first is planned as ON, by whoever asks.
+def is_paper(account: AccountDesk) -> bool:
+    return account.account.broker == PAPER_BROKER
+
+
+def feeding(
+    accounts: Iterable[AccountDesk], mode: CopyMode, stage: Stage, wanted: frozenset[str] | None
+) -> list[AccountDesk]:
+    """Return the accounts on which a channel's signal is planned.
+
+    A channel that trades for real feeds a paper account only where the user names it, or has no
+    other. On probation the real accounts are there to say why nothing is opened on them.
+    """
+    known = list(accounts)
+    if mode is CopyMode.OFF:
+        return []
+    if mode is CopyMode.PAPER:
+        return [one for one in known if is_paper(one)]
+    chosen = [one for one in known if wanted is None or one.account.account_id in wanted]
+    if stage is Stage.PAPER:
+        paper = [one for one in known if is_paper(one)]
+        return [*paper, *(one for one in chosen if not is_paper(one))]
+    if wanted is None and not all(is_paper(one) for one in chosen):
+        return [one for one in chosen if not is_paper(one)]
+    return chosen
+
+
+def _not_offered(signal: Signal) -> Refusal:
+    """The broker does not have the symbol, or no single one of its names can be told."""
+    symbol = signal.symbol or "none"
+    return refused(
+        "symbol_not_at_broker",
+        "symbol",
+        symbol,
+        "one of the broker's",
+        source=BROKER,
+        detail=symbol,
+    )
 
 
 def _time_of(stored: StoredMessage) -> datetime:

@@ -139,6 +139,7 @@ def sizing_facts(plan: TradePlan, currency: str) -> dict[str, object]:
         "targets_from": plan.levels.targets_from,
         "side": plan.trades[0].side.value,
         "settings": plan.settings,
+        "shared_with": list(plan.shared_with),
     }
 
 

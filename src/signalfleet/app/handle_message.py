@@ -15,12 +15,14 @@ from signalfleet.app.doubts import (
     is_alone,
     is_used_up,
     is_wrong_sided,
+    kept_reason,
 )
-from signalfleet.app.execute_follow_up import ExecuteFollowUp, FollowUpOutcome
+from signalfleet.app.execute_follow_up import ExecuteFollowUp, FollowUpOutcome, PausedFollowUp
 from signalfleet.app.execute_signal import ExecuteSignal, SignalOutcome, effective_settings
 from signalfleet.app.known_signals import context_of
 from signalfleet.app.newer_levels import is_outdated
 from signalfleet.app.not_to_be_read import not_to_be_read
+from signalfleet.app.paused_follow_ups import offer_paused
 from signalfleet.app.profile_document import ProfileRefusedError
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.watch_layouts import LayoutWatch, Look
@@ -28,7 +30,7 @@ from signalfleet.app.withdrawn_signals import plan_deleted, plan_turned
 from signalfleet.domain import ids
 from signalfleet.domain.accounts.asks import Ask
 from signalfleet.domain.settings.catalogue import Rules
-from signalfleet.domain.settings.choices import EditPolicy, LevelSource, NoStop
+from signalfleet.domain.settings.choices import EditPolicy
 from signalfleet.domain.signals.judge import Verdict, judge
 from signalfleet.domain.signals.model import (
     Ambiguous,
@@ -76,10 +78,12 @@ class _Draft:
     trace: list[TraceStep] = field(default_factory=list)
     entered: list[SignalOutcome] = field(default_factory=list)
     asked: list[Ask] = field(default_factory=list)
+    paused: list[PausedFollowUp] = field(default_factory=list)
 
     def add(self, outcome: FollowUpOutcome) -> None:
         self.must_wait = self.must_wait or outcome.must_wait
         self.trace.extend(outcome.trace)
+        self.paused.extend(outcome.paused)
         self.decision = replace(
             self.decision,
             intents=(*self.decision.intents, *outcome.intents),
@@ -114,9 +118,10 @@ class HandleMessage:
             asked = tuple(draft.asked)
             return Handled(must_wait=True, holds_chat=draft.holds_chat, asked=asked)
         self._calls.forget(stored)
+        await offer_paused(self._desk, stored, draft.paused)
         decision = replace(draft.decision, trace=tuple(draft.trace))
         if decision.intents or decision.signals:
-            decision = replace(decision, reason=_kept_reason(decision))
+            decision = replace(decision, reason=kept_reason(decision))
         reserved = await quotas.reserve(self._desk, decision.copies)
         if reserved is None:
             # Another process took the day's last place just now: planned again, it is refused.
@@ -232,7 +237,7 @@ class HandleMessage:
                 self._skip(draft, part, "entry_on_edit_off")
             elif reading.expires_at and reading.expires_at <= self._desk.telegram_now():
                 self._skip(draft, part, "signal_ended")
-            elif is_naked(reading) and is_alone(result) and _waits_for_stop(rules):
+            elif is_naked(reading) and is_alone(result) and self._calls.are_waited_for(rules):
                 await self._call(stored, reading, draft)
             else:
                 await self._enter(stored, reading, part, draft)
@@ -381,16 +386,7 @@ class HandleMessage:
         return found.rules
 
 
-def _waits_for_stop(rules: Rules) -> bool:
-    return rules.no_stop is NoStop.WAIT and rules.stop_source is LevelSource.PROVIDER
-
-
 def _may_ask(draft: _Draft) -> bool:
     """Tell whether the channel trades for real; where it is only read nobody is asked."""
     mode = CopyMode.OFF if draft.channel is None else draft.channel.mode
     return mode in (CopyMode.ON, CopyMode.APPROVE)
-
-
-def _kept_reason(decision: Decision) -> str | None:
-    """A message that led to orders has no reason against it; single legs have their own."""
-    return None if decision.intents else decision.reason

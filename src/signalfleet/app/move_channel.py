@@ -18,7 +18,7 @@ async def move_channel(store: UserStore, old: ChannelId, new: WatchedChat) -> No
     if known is None or await channels.get(new.chat) is not None:
         return
     # First the limits and the profile: without them the new chat must not be copied.
-    for kind in ("channel", "habit"):
+    for kind in ("channel", "habit", "probation"):
         doc, version = await store.settings.get(f"{kind}:{old}")
         _, taken = await store.settings.get(f"{kind}:{new.chat}")
         if version and not taken:

@@ -1,14 +1,15 @@
 """Move stops by the user's rules, and close what has lasted too long."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from signalfleet.app.desk import AccountDesk
-from signalfleet.app.take_duties import Watch, take_duties
+from signalfleet.app.take_duties import Watch, by_trade, take_duties
 from signalfleet.app.user_desk import UserDesk
-from signalfleet.domain.ids import TradeId
+from signalfleet.domain.ids import SignalId, TradeId
 from signalfleet.domain.instruments.model import Instrument, Quote
 from signalfleet.domain.money import Price
 from signalfleet.domain.trading.intents import Intent
@@ -80,18 +81,22 @@ class ProtectTrades:
         self._due_since = {key: at for key, at in self._due_since.items() if key[0] in known}
         if not held:
             return []
-        intents = await journal.intents_of_trades(sorted(known))
+        intents = by_trade(await journal.intents_of_trades(sorted(known)))
         found = []
         for trade in held:
-            own = tuple(intent for intent in intents if intent.trade == trade.trade_id)
+            own = intents.get(trade.trade_id, ())
             care = care_now(trade, (), own)
             if care is not None and (care.is_watched or care.max_hours is not None):
                 found.append((trade, own))
         if not found:
             return []
-        copies = await journal.trades_of_signals(sorted({trade.signal for trade, _ in found}))
+        signals = sorted({trade.signal for trade, _ in found})
+        copies: dict[SignalId, list[Trade]] = defaultdict(list)
+        for trade in await journal.trades_of_signals(signals):
+            copies[trade.signal].append(trade)
         return [
-            _Cared(trade=trade, intents=own, copy=_copy_of(trade, copies)) for trade, own in found
+            _Cared(trade=trade, intents=own, copy=_copy_of(trade, copies[trade.signal]))
+            for trade, own in found
         ]
 
     async def _duty(self, one: _Cared) -> Duty | None:
@@ -154,4 +159,4 @@ class ProtectTrades:
 
 
 def _copy_of(trade: Trade, trades: Sequence[Trade]) -> tuple[Trade, ...]:
-    return tuple(t for t in trades if t.signal == trade.signal and t.account == trade.account)
+    return tuple(t for t in trades if t.account == trade.account)

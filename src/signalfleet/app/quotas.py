@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from signalfleet.app.leave_account import LEFT
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.risk.facts import Allowance
@@ -28,7 +29,9 @@ async def allowances(desk: UserDesk, planned: int) -> Mapping[str, Allowance]:
     store, limits = desk.store, desk.quota
     used = await store.quota.used(TRADES, day_of(desk, desk.clock.now()))
     reading = [one for one in await store.channels.list() if one.mode is not CopyMode.OFF]
-    live = {(trade.account, trade.signal) for trade in await store.journal.live_trades()}
+    left = {one.account_id for one in await store.accounts.list() if one.state == LEFT}
+    trades = await store.journal.live_trades()
+    live = {(one.account, one.signal) for one in trades if one.account not in left}
     return {
         "quota_trades_per_day": Allowance(used=used + planned, limit=limits.max_trades_per_day),
         "quota_channels": Allowance(used=len(reading), limit=limits.max_signal_channels),

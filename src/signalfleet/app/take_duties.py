@@ -1,6 +1,7 @@
 """Write down what a trade needs from us by itself, once, before it is sent."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +9,7 @@ import structlog
 
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
+from signalfleet.domain.ids import TradeId
 from signalfleet.domain.trading.intents import CancelLeg, Intent, IntentState, action_of
 from signalfleet.domain.trading.records import Settlement, Trade
 from signalfleet.domain.trading.timers import Duty, cause_of
@@ -30,6 +32,14 @@ class Watch:
 
     taken: tuple[Taken, ...] = ()
     again_in: timedelta | None = None
+
+
+def by_trade(intents: Iterable[Intent]) -> Mapping[TradeId, tuple[Intent, ...]]:
+    """Sort intents by their trades, each trade's in their order."""
+    found: dict[TradeId, list[Intent]] = defaultdict(list)
+    for intent in intents:
+        found[intent.trade].append(intent)
+    return {trade: tuple(own) for trade, own in found.items()}
 
 
 async def take_duties(desk: UserDesk, due: Sequence[tuple[Trade, Duty]]) -> tuple[Taken, ...]:

@@ -13,6 +13,7 @@ from signalfleet.domain.accounts.tiers import FREE, UserQuota
 from signalfleet.domain.ids import AccountId, InstallationId, UserId
 from signalfleet.domain.risk.prop_packs import PropPack
 from signalfleet.domain.signals.parse import Parser
+from signalfleet.domain.trading.intents import Intent
 from signalfleet.domain.trading.settle import SettleRules
 from signalfleet.ports.calendar import NewsCalendar
 from signalfleet.ports.clock import Clock
@@ -28,7 +29,8 @@ class UserDesk:
     Whoever reads rows to write what follows from them holds `settling` meanwhile. `clock_offset` is
     Telegram's clock minus ours, None while nobody knows; `lease` None where no other process can
     own the user's slot. `states` are read together with the Stop; `zone` is that of the user's
-    pages, `quota` what the user's plan allows.
+    pages, `quota` what the user's plan allows. `has_paused`: instructions may wait for a tap;
+    `released` are those that got it, written down and not yet on their way.
     """
 
     user: UserId
@@ -51,8 +53,16 @@ class UserDesk:
     clock_offset: timedelta | None = None
     lease: Lease | None = None
     entries_not_before: datetime | None = None
+    has_paused: bool = True
+    released: list[Intent] = field(default_factory=list)
     pulse: StorePulse = field(default_factory=StorePulse)
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def take_released(self, account: AccountId) -> list[Intent]:
+        """Return an account's released intents, once."""
+        mine = [one for one in self.released if one.account == account]
+        self.released = [one for one in self.released if one.account != account]
+        return mine
 
     def telegram_now(self) -> datetime:
         """Return the time by Telegram's clock, which dates the messages."""

@@ -19,12 +19,13 @@ from signalfleet.domain.settings.choices import LossAction
 from signalfleet.domain.settings.times import MINE
 from signalfleet.domain.trading.records import Trade, TradeState
 from signalfleet.domain.trading.reports import AccountFacts
-from signalfleet.ports.errors import ConflictError
+from signalfleet.ports.errors import ConflictError, RefusedError, TemporaryError
 from signalfleet.ports.store import UserStore
 
 log = structlog.get_logger()
 
 ATTEMPTS: Final = 3
+NOTHING: Final[tuple[Crossing, ...]] = ()
 STREAK_TRADES: Final = 200
 
 
@@ -50,8 +51,7 @@ def _zone(name: str) -> tzinfo | None:
 
 
 def has_limits(rules: Rules) -> bool:
-    limits = (rules.daily_loss, rules.weekly_loss, rules.total_drawdown)
-    return any(limit is not None for limit in limits)
+    return any((rules.daily_loss, rules.weekly_loss, rules.total_drawdown))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +83,11 @@ class WatchLosses:
             doc, version = await settings.get(scope_of(account))
             now = self._desk.clock.now()
             before = _read(doc, facts, now)
-            rolled = before.rolled(now, zone, rules.loss_reset, facts.balance, facts.equity)
-            after, crossed = rolled.seen(facts.equity, rules)
+            known = await self._accounted(account, before, facts)
+            rolled = known.rolled(now, zone, rules.loss_reset, facts.balance, facts.equity)
+            after, crossed = rolled, NOTHING
+            if rolled.money.is_clear(now) and not rolled.money.needs_rows(facts.balance):
+                after, crossed = rolled.seen(facts.equity, rules)
             if after == before:
                 return Losses(lines=after.lines(rules))
             try:
@@ -95,6 +98,18 @@ class WatchLosses:
                 log.warning("loss_limit_crossed", limit=one.line.code, reached=one.is_reached)
             return Losses(lines=after.lines(rules), crossed=crossed)
         raise ConflictError("the record of losses is being changed by somebody else")
+
+    async def _accounted(self, account: AccountId, book: LossBook, facts: AccountFacts) -> LossBook:
+        """Read what changed the balance since it was last known: trades, charges or payments."""
+        desk = self._desk.accounts.get(account)
+        if desk is None or not book.money.needs_rows(facts.balance):
+            return book
+        now = self._desk.clock.now()
+        try:
+            moves = await desk.broker.movements(book.money.since(now))
+        except (TemporaryError, RefusedError):
+            return book.unread(now, facts.balance)
+        return book.accounted(now, facts.balance, moves)
 
     async def streak(self, account: AccountId) -> LossStreak:
         """Count the copies in a row that lost, from the newest that closed."""

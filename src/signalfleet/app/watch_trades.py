@@ -6,7 +6,7 @@ from typing import Final
 
 from signalfleet.app.desk import AccountDesk
 from signalfleet.app.execute_signal import effective_settings
-from signalfleet.app.take_duties import Watch, take_duties
+from signalfleet.app.take_duties import Watch, by_trade, take_duties
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.ids import TradeId
 from signalfleet.domain.instruments.model import Quote
@@ -66,10 +66,10 @@ class WatchTrades:
         trades = await journal.live_trades(self._account.account.account_id)
         live = {trade.trade_id for trade in trades}
         self._cancels_early = {k: v for k, v in self._cancels_early.items() if k in live}
-        intents = await journal.intents_of_trades(sorted(live)) if live else ()
+        intents = by_trade(await journal.intents_of_trades(sorted(live)) if live else ())
         found = []
         for trade in trades:
-            own = tuple(intent for intent in intents if intent.trade == trade.trade_id)
+            own = intents.get(trade.trade_id, ())
             entry = next((i.command for i in own if isinstance(i.command, OpenLeg)), None)
             if entry is None:
                 continue

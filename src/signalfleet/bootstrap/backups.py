@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -107,12 +108,17 @@ def require_sqlite(settings: Settings) -> None:
         raise ConfigurationError(ONLY_SQLITE)
 
 
-async def keep_backups(settings: Settings, clock: Clock) -> None:
-    """Back up again and again until cancelled; a failure is said and tried again."""
+async def keep_backups(settings: Settings, clock: Clock, is_mine: Callable[[], bool]) -> None:
+    """Back up again and again until cancelled, in the one process whose work it is.
+
+    A failure is said and tried again.
+    """
     if not settings.backup_every_s or not settings.database.startswith("sqlite:"):
         return
     while True:
         await asyncio.sleep(settings.backup_every_s)
+        if not is_mine():
+            continue
         try:
             made = await asyncio.to_thread(back_up_now, settings, clock.now())
         except (ConfigurationError, PortError, OSError) as error:

@@ -1,6 +1,7 @@
-"""Which broker serves an account: in production MetaApi alone, elsewhere also paper and a terminal.
+"""Which broker serves an account: in production MetaApi, elsewhere also a terminal.
 
-A paper account needs prices of somebody: of the MetaApi account that it names.
+A paper account needs prices of somebody: of the MetaApi account that it names. In production only
+accounts that were made for paper may be on paper, so that none that was connected is by mistake.
 """
 
 import os
@@ -34,6 +35,7 @@ from signalfleet.ports.store import Account
 log = structlog.get_logger()
 
 LIVE_MODE: Final = "LIVE"
+PAPER_MODE: Final = "PAPER"
 
 
 class BrokerKind(StrEnum):
@@ -75,6 +77,8 @@ def choose_kind(
         raise RefusedError(f"no broker {account.broker!r}; there are {known}") from e
     if wish in allowed_kinds(is_production=is_production, platform=platform):
         return wish
+    if wish is BrokerKind.PAPER and account.mode == PAPER_MODE:
+        return wish  # It was made for paper and was never connected to anything real.
     if wish is BrokerKind.MT5_LOCAL:
         if account.metaapi_account_id is not None and not is_production:
             log.warning("broker_fell_back", wished=wish.value, used=BrokerKind.METAAPI.value)

@@ -26,7 +26,8 @@ FIREBASE = "firebase://"
 REGION = "new-york"
 ACCOUNT = AccountId("a_demo")
 DEMO_API_ID = 1
-DEMO_SETTINGS = {"risk_percent": "0.5", "max_open_risk_percent": "10"}
+DEMO_SETTINGS = {"risk_percent": "0.5", "max_open_risk_percent": "10", "weekend": "keep"}
+"""The market of the demo never closes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

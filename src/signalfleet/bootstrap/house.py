@@ -9,6 +9,7 @@ from signalfleet.app.rotate_keys import users_of
 from signalfleet.app.sweep import sweep_user
 from signalfleet.bootstrap.backups import keep_backups
 from signalfleet.bootstrap.platform import Platform
+from signalfleet.bots.manager import UserBotManager
 from signalfleet.ports.errors import PortError
 
 log = structlog.get_logger()
@@ -18,19 +19,26 @@ FIRST_SWEEP_S: Final = 300.0
 BETWEEN_USERS_S: Final = 0.05
 
 
-async def keep_house(platform: Platform) -> None:
-    """Run until cancelled."""
+async def keep_house(platform: Platform, manager: UserBotManager) -> None:
+    """Run until cancelled. Of several workers one makes backups, and each sweeps its own users."""
+
+    def is_first() -> bool:
+        return manager.owns_slot(0)
+
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(keep_backups(platform.settings, platform.clock), name="backups")
-        tasks.create_task(_sweep(platform), name="sweep")
+        backups = keep_backups(platform.settings, platform.clock, is_first)
+        tasks.create_task(backups, name="backups")
+        tasks.create_task(_sweep(platform, manager), name="sweep")
 
 
-async def _sweep(platform: Platform) -> None:
-    """Sweep all users again and again, one after the other and with pauses between them."""
+async def _sweep(platform: Platform, manager: UserBotManager) -> None:
+    """Sweep own users again and again, one after the other and with pauses between them."""
     await asyncio.sleep(FIRST_SWEEP_S)
     while True:
         try:
             async for user in users_of(platform.store, platform.settings.cell):
+                if not manager.owns(user):
+                    continue
                 await sweep_user(platform.store.user(user), platform.clock.now())
                 await asyncio.sleep(BETWEEN_USERS_S)
         except PortError as error:

@@ -47,7 +47,6 @@ class Notifier:
         """Run until cancelled. What fails here is begun again: no trade waits for a notice."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_kept("notice_courier", self.courier.run))
-            tasks.create_task(_kept("notice_desk", self.desk.run))
             if self.links is not None:
                 tasks.create_task(_kept("notice_links", self.links.run))
 
@@ -88,7 +87,7 @@ def make_notifier(
         cell=settings.cell,
         store=store,
         clock=clock,
-        owns=lambda user: manager.epoch_of(user) > 0,
+        owns=manager.owns,
         deliver=DeliverNotices(
             store=store,
             bus=platform.bus,
@@ -102,7 +101,6 @@ def make_notifier(
         summary=DailySummary(store, platform.bus),
     )
     desk = NoticeDesk(
-        cell=settings.cell,
         store=store,
         bus=platform.bus,
         clock=clock,

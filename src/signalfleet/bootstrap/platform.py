@@ -25,6 +25,7 @@ from signalfleet.ports.bus import Bus
 from signalfleet.ports.cache import Cache
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.metrics import Metrics
+from signalfleet.ports.registers import Registers
 from signalfleet.ports.secrets import CredentialStore, Secret
 from signalfleet.ports.store import Store
 
@@ -41,6 +42,7 @@ class Platform:
     metrics: PrometheusMetrics
     store: Store
     bus: Bus
+    registers: Registers
     cache: Cache
     credentials: CredentialStore | None
     installation: InstallationId
@@ -74,7 +76,9 @@ async def open_platform(
         nats = await _own_nats(settings, clock, stack)
         url = nats.url if nats is not None else settings.nats_url
         token = nats.token if nats is not None else _nats_token(settings)
-        bus = await stack.enter_async_context(await NatsBus.connect(url, token, clock=clock))
+        bus = await stack.enter_async_context(
+            await NatsBus.connect(url, token, clock=clock, replicas=settings.nats_replicas)
+        )
         yield Platform(
             settings=settings,
             clock=clock,
@@ -82,6 +86,7 @@ async def open_platform(
             metrics=metrics,
             store=store,
             bus=bus,
+            registers=bus.registers(),
             cache=cache,
             credentials=None if keys is None else keys.credentials(store),
             installation=await store.fleet.installation(),

@@ -1,6 +1,7 @@
 """Run a role until a signal asks it to stop, then stop in order and in a bounded time."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -9,15 +10,19 @@ import structlog
 
 from signalfleet.bootstrap.disarmed import show_disarmed, until_armed
 from signalfleet.bootstrap.firebase import StoreRole
+from signalfleet.bootstrap.heartbeat import Beat
 from signalfleet.bootstrap.house import keep_house
 from signalfleet.bootstrap.intake import intake_opener, intake_sealer, own_intake
 from signalfleet.bootstrap.keys import require_no_keys
 from signalfleet.bootstrap.platform import Platform, open_platform
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.bootstrap.web import make_web_server, open_socket
-from signalfleet.bootstrap.worker import open_worker
+from signalfleet.bootstrap.worker import OneOf, open_worker
 from signalfleet.bots.manager import UserBotManager
 from signalfleet.domain.ids import UserId
+
+if os.name == "posix":
+    import resource
 
 log = structlog.get_logger()
 
@@ -67,11 +72,10 @@ async def serve_all(
     intake = own_intake(settings)
     server = make_web_server(platform, bound, demo_user=demo_user, sealer=intake.sealer)
     async with open_worker(platform, intake.opener) as worker, asyncio.TaskGroup() as tasks:
-        manager = worker.manager
         watching = [
             tasks.create_task(worker.run(), name="worker"),
-            tasks.create_task(_measure(platform, manager), name="measure"),
-            tasks.create_task(keep_house(platform), name="house"),
+            tasks.create_task(_measure(platform, worker.manager), name="measure"),
+            tasks.create_task(keep_house(platform, worker.manager), name="house"),
         ]
         if platform.nats is not None:
             watching.append(tasks.create_task(platform.nats.watch(), name="nats"))
@@ -82,16 +86,19 @@ async def serve_all(
             await ready(address)
         await stop.wait()
         log.info("stopping")
-        await manager.drain()
+        await worker.ownership.drain()
         server.should_exit = True
         await serving
         for task in watching:
             task.cancel()
 
 
-async def run_worker(settings: Settings) -> None:
-    """Run bots only. Needs NATS_URL: the pages are another process."""
-    _require_bus(settings)
+async def run_worker(
+    settings: Settings, one_of: OneOf | None = None, beat: str | None = None
+) -> None:
+    """Run bots only, beside other workers. Needs NATS_URL: the pages are another process."""
+    require_bus(settings)
+    _leave_no_core()
     opener = intake_opener(settings)
     if opener is None:
         log.warning("nobody_can_sign_in", missing="INTAKE_PRIVATE_KEY")
@@ -100,20 +107,24 @@ async def run_worker(settings: Settings) -> None:
             await platform.armed.arm_if_new()
             if not await until_armed(platform, stop):
                 return
-            async with open_worker(platform, opener) as worker, asyncio.TaskGroup() as tasks:
+            opened = open_worker(platform, opener, one_of or OneOf())
+            async with opened as worker, asyncio.TaskGroup() as tasks:
                 running = [
+                    *_beating(tasks, settings, beat),
                     tasks.create_task(worker.run(), name="worker"),
-                    tasks.create_task(keep_house(platform), name="house"),
+                    tasks.create_task(keep_house(platform, worker.manager), name="house"),
                 ]
                 await stop.wait()
-                await worker.manager.drain()
+                log.info("draining")
+                await worker.ownership.drain()
                 for task in running:
                     task.cancel()
 
 
-async def run_web(settings: Settings) -> None:
+async def run_web(settings: Settings, beat: str | None = None) -> None:
     """Run pages only, without any key that opens credentials."""
-    _require_bus(settings)
+    require_bus(settings)
+    _leave_no_core()
     require_no_keys(settings)
     with stop_on_signals() as stop:
         async with open_platform(
@@ -122,14 +133,31 @@ async def run_web(settings: Settings) -> None:
             bound = open_socket(settings.web_host, settings.web_port)
             server = make_web_server(platform, bound, sealer=intake_sealer(settings))
             async with asyncio.TaskGroup() as tasks:
+                beating = _beating(tasks, settings, beat)
                 serving = tasks.create_task(server.serve(sockets=[bound]), name="web")
                 log.info("serving", address=_address(bound.getsockname()))
                 await stop.wait()
                 server.should_exit = True
                 await serving
+                for task in beating:
+                    task.cancel()
 
 
-def _require_bus(settings: Settings) -> None:
+def _beating(
+    tasks: asyncio.TaskGroup, settings: Settings, place: str | None
+) -> list[asyncio.Task[None]]:
+    if place is None:
+        return []
+    return [tasks.create_task(Beat(place, settings.worker_freeze_s).run(), name="beat")]
+
+
+def _leave_no_core() -> None:
+    """A process that is killed must not leave its memory, with sessions in it, on the disk."""
+    if os.name == "posix":
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def require_bus(settings: Settings) -> None:
     if not settings.nats_url:
         raise ConfigurationError(
             "NATS_URL is not set: pages and bots that run apart meet on one NATS server. "

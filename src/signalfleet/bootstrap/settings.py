@@ -5,7 +5,7 @@ import os
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     nats_url: str = ""
     nats_token: SecretStr = SecretStr("")
     nats_server_bin: Path | None = None
+    nats_replicas: int = Field(default=1, ge=1, le=5)
+    lease_ttl_s: float = Field(default=10.0, ge=2.0, le=60.0)
     work_lane: Literal["local", "bus"] = "local"
 
     firebase_database_urls: str = ""
@@ -118,6 +120,11 @@ class Settings(BaseSettings):
     vapid_subject: str = ""
 
     max_bots_per_server: int = Field(default=1000, ge=1)
+    workers: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
+    worker_freeze_s: float = Field(default=5.0, ge=1, le=600)
+    max_cpu_per_bot_percent: float = Field(default=5.0, gt=0, le=100)
+    max_memory_per_bot_mb: int = Field(default=50, ge=1)
+    max_memory_per_process_mb: int = Field(default=0, ge=0)
     look_interval_s: float = Field(default=30.0, ge=0.2, le=600)
     settle_profile: Literal["live", "drill"] = "live"
     calendar_url: str = ""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from signalfleet.adapters.sql import SqlStore, database_path, migrate
-from signalfleet.bootstrap.firebase import StoreRole, open_firebase
+from signalfleet.bootstrap.firebase import StoreRole, open_firebase, open_firebase_rows
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.ports.store import Store
 from signalfleet.ports.store_copy import RowAccess
@@ -30,8 +30,14 @@ async def connect_store(settings: Settings, role: StoreRole = StoreRole.BOTH) ->
 @asynccontextmanager
 async def open_rows(settings: Settings, *, must_exist: bool) -> AsyncIterator[RowAccess]:
     """Open a store for copying; ConfigurationError if its kind cannot be copied."""
+    if settings.database.startswith("firebase:"):
+        async with open_firebase_rows(settings) as rows:
+            yield rows
+        return
     if not settings.database.startswith(("sqlite:", "postgresql:")):
-        raise ConfigurationError("only stores at sqlite:/// and postgresql:// can be copied")
+        raise ConfigurationError(
+            "only stores at sqlite:///, postgresql:// and firebase:// can be copied"
+        )
     is_file = settings.database.startswith("sqlite:")
     if must_exist and is_file and not database_path(settings.database).is_file():
         raise ConfigurationError("there is no file at the address of the store to copy")

@@ -1,46 +1,47 @@
-"""The supervisor: the bus, one web process and one worker process, started again when they end."""
+"""The supervisor: the bus, the workers and a web process, started again when they end."""
 
 import asyncio
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Final
 
-import structlog
-
-from signalfleet.adapters.nats import die_with_parent
 from signalfleet.adapters.nats.server import EmbeddedNats
 from signalfleet.adapters.secrets import new_intake_keys
+from signalfleet.bootstrap.child import Child, ChildPlan
 from signalfleet.bootstrap.clock import SystemClock
+from signalfleet.bootstrap.cores import cores
+from signalfleet.bootstrap.heartbeat import BeatBoard
 from signalfleet.bootstrap.intake import intake_opener
+from signalfleet.bootstrap.lock import one_supervisor
 from signalfleet.bootstrap.platform import make_directories
-from signalfleet.bootstrap.process import stop_on_signals
+from signalfleet.bootstrap.process import require_bus, stop_on_signals
 from signalfleet.bootstrap.settings import FROM_SUPERVISOR, Settings, given_values
 from signalfleet.bootstrap.stores import prepare_store
 
-log = structlog.get_logger()
-
-RESTART_DELAYS_S = (1.0, 5.0, 30.0)
-STOP_GRACE_S = 20.0
-STEADY_S = 60.0
-WORKER_ONLY = (
+WORKER_GRACE_S: Final = 30.0
+"""Orders settle for at most 8 s, Telegram closes within 10 s; the rest is for a slow machine."""
+WEB_GRACE_S: Final = 20.0
+PROGRAM: Final = (sys.executable, "-m", "signalfleet.cli", "run", "--role")
+WORKER_ONLY: Final = (
     *("ENCRYPTION_KEY", "INTAKE_PRIVATE_KEY", "VAULT_TOKEN"),
     *("NOTIFY_BOT_TOKEN", "SMTP_PASSWORD", "SMTP_USER", "VAPID_PRIVATE_KEY"),
 )
 
 
 async def run_supervisor(settings: Settings) -> None:
-    """Run the roles as children of this process until a signal ends all of them."""
+    """Run workers and pages as children of this process until a signal ends all of them."""
     make_directories(settings.data_dir, settings.run_dir)
-    await prepare_store(settings)
-    clock = SystemClock()
-    with stop_on_signals() as stop:
+    with one_supervisor(settings.data_dir), stop_on_signals() as stop:
+        await prepare_store(settings)
         if settings.nats_url:
-            await _run_children(_environment(settings), stop)
+            await _run_children(settings, _environment(settings), stop, with_web=True)
             return
         nats = EmbeddedNats(
             data_dir=settings.data_dir,
             run_dir=settings.run_dir,
-            clock=clock,
+            clock=SystemClock(),
             program=settings.nats_server_bin,
         )
         async with nats, asyncio.TaskGroup() as tasks:
@@ -48,8 +49,16 @@ async def run_supervisor(settings: Settings) -> None:
             environment = _environment(settings)
             environment["NATS_URL"] = nats.url
             environment["NATS_TOKEN"] = nats.token.reveal()
-            await _run_children(environment, stop)
+            await _run_children(settings, environment, stop, with_web=True)
             watching.cancel()
+
+
+async def run_workers(settings: Settings) -> None:
+    """Run workers alone, for a server beside the one with the pages."""
+    require_bus(settings)
+    make_directories(settings.data_dir, settings.run_dir)
+    with one_supervisor(settings.data_dir), stop_on_signals() as stop:
+        await _run_children(settings, _environment(settings), stop, with_web=False)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -65,74 +74,61 @@ def _environment(settings: Settings) -> dict[str, str]:
     return environment
 
 
-async def _run_children(environment: dict[str, str], stop: asyncio.Event) -> None:
-    # The web process gets no key: what opens credentials and what users type stays with the worker.
-    without_keys = {
+async def _run_children(
+    settings: Settings, environment: Mapping[str, str], stop: asyncio.Event, *, with_web: bool
+) -> None:
+    """Keep the children until `stop`: then the workers end first, so that pages can say so."""
+    workers = cores() if settings.workers == "auto" else settings.workers
+    web_stop = asyncio.Event()
+    with ExitStack() as stack:
+        beats = BeatBoard(workers + 1)
+        stack.callback(beats.close)
+        async with asyncio.TaskGroup() as tasks:
+            if with_web:
+                web = Child(
+                    _web(_without_keys(environment), workers), beats, settings.worker_freeze_s
+                )
+                tasks.create_task(web.keep(web_stop), name="child:web")
+            try:
+                async with asyncio.TaskGroup() as working:
+                    for number in range(workers):
+                        plan = _worker(environment, number, workers)
+                        child = Child(plan, beats, settings.worker_freeze_s)
+                        working.create_task(child.keep(stop), name=f"child:worker:{number}")
+            finally:
+                web_stop.set()
+
+
+def _worker(environment: Mapping[str, str], number: int, workers: int) -> ChildPlan:
+    counted = ("--number", str(number), "--workers", str(workers))
+    return ChildPlan(
+        role="worker",
+        command=(*PROGRAM, "worker", *counted),
+        environment=environment,
+        place=number,
+        grace_s=WORKER_GRACE_S,
+        number=number,
+    )
+
+
+def _web(environment: Mapping[str, str], place: int) -> ChildPlan:
+    return ChildPlan(
+        role="web",
+        command=(*PROGRAM, "web"),
+        environment=environment,
+        place=place,
+        grace_s=WEB_GRACE_S,
+    )
+
+
+def _without_keys(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what the web process gets: no key that opens credentials or what users type."""
+    kept = {
         name: value
         for name, value in environment.items()
         if not name.upper().startswith(WORKER_ONLY)
     }
     # Nor the right to read them, where the database can tell the two apart.
-    if "WEB_STORE_URL" in without_keys:
-        without_keys["STORE_URL"] = without_keys.pop("WEB_STORE_URL")
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_keep("worker", environment, stop), name="child:worker")
-        tasks.create_task(_keep("web", without_keys, stop), name="child:web")
-
-
-def _command(role: str) -> list[str]:
-    command = [sys.executable, "-m", "signalfleet.cli", "run", "--role", role]
-    if sys.platform != "linux":
-        return command
-    # Children of a killed supervisor would keep the port and the users' bots from the next one.
-    return [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid()), *command]
-
-
-async def _keep(role: str, environment: dict[str, str], stop: asyncio.Event) -> None:
-    """Run one child again and again until `stop`, more slowly if it keeps ending at once."""
-    failures = 0
-    loop = asyncio.get_running_loop()
-    while not stop.is_set():
-        begun = loop.time()
-        child = await asyncio.create_subprocess_exec(*_command(role), env=environment)
-        log.info("child_started", role=role, pid=child.pid)
-        await _until_end(child, stop)
-        if stop.is_set():
-            return
-        failures = 0 if loop.time() - begun > STEADY_S else failures + 1
-        delay = RESTART_DELAYS_S[min(failures, len(RESTART_DELAYS_S)) - 1] if failures else 0.0
-        log.error("child_ended", role=role, status=child.returncode, restart_in_s=delay)
-        try:
-            async with asyncio.timeout(delay):
-                await stop.wait()
-        except TimeoutError:
-            pass
-
-
-async def _until_end(child: asyncio.subprocess.Process, stop: asyncio.Event) -> None:
-    """Wait until the child has ended. End it when `stop` is set, or when we are cancelled."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            waiting = [
-                tasks.create_task(child.wait(), name="wait"),
-                tasks.create_task(stop.wait(), name="stop"),
-            ]
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in waiting:
-                task.cancel()
-    finally:
-        await _end(child)
-
-
-async def _end(child: asyncio.subprocess.Process) -> None:
-    if child.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        child.terminate()
-    try:
-        async with asyncio.timeout(STOP_GRACE_S):
-            await child.wait()
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
+    if "WEB_STORE_URL" in kept:
+        kept["STORE_URL"] = kept.pop("WEB_STORE_URL")
+    return kept

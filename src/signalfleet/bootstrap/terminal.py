@@ -21,7 +21,7 @@ from signalfleet.bots.session_use import SessionUse
 from signalfleet.domain.accounts.tiers import limits_of
 from signalfleet.domain.ids import SLOTS, UserId
 from signalfleet.observability.metrics import PrometheusMetrics
-from signalfleet.ports.bus import Bus, Plain
+from signalfleet.ports.bus import Bus, Plain, owner_address
 from signalfleet.ports.errors import RefusedError
 from signalfleet.ports.secrets import CredentialStore, Secret
 from signalfleet.ports.store import Store
@@ -58,7 +58,8 @@ class Terminal:
         question = {"op": op, "user": user, **more}
         if self.bus is None:
             return await self.picker.answer(user, question)
-        return await self.bus.request(f"{self.settings.cell}.login", question, limit_s=45.0)
+        address = owner_address(self.settings.cell, user)
+        return await self.bus.request(address, {**question, "desk": "login"}, limit_s=45.0)
 
 
 @asynccontextmanager
@@ -73,7 +74,7 @@ async def open_terminal(settings: Settings) -> AsyncIterator[Terminal]:
         try:
             stack.enter_context(one_worker(settings.data_dir))
         except ConfigurationError:
-            url, token = _address(settings)
+            url, token = bus_address(settings)
             bus = await stack.enter_async_context(await NatsBus.connect(url, token, clock=clock))
         await prepare_store(settings)
         store = await connect_store(settings)
@@ -100,7 +101,7 @@ async def open_terminal(settings: Settings) -> AsyncIterator[Terminal]:
         )
 
 
-def _address(settings: Settings) -> tuple[str, Secret | None]:
+def bus_address(settings: Settings) -> tuple[str, Secret | None]:
     """Find the running product's bus; only who may read its files finds the token."""
     token = settings.nats_token.get_secret_value()
     if settings.nats_url:

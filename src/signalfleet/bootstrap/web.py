@@ -15,6 +15,7 @@ from signalfleet.adapters.oidc.settings import OidcSettings
 from signalfleet.adapters.redis import limiter_options
 from signalfleet.bootstrap.language import load_profile_editor
 from signalfleet.bootstrap.platform import Platform, session_key
+from signalfleet.bootstrap.prop_packs import load_packs
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.domain.accounts.tiers import limits_of
 from signalfleet.domain.ids import UserId
@@ -123,6 +124,7 @@ def make_web_server(
             sealer=sealer,
             profiles=load_profile_editor(),
             least_quota=limits_of(settings.min_tier),
+            packs=load_packs(),
             is_armed=platform.armed.is_armed,
             identity=telegram_identity(settings, platform.clock),
         )

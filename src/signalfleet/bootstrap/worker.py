@@ -1,12 +1,13 @@
 """The worker: its shared services and the manager of its bots."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import cast
+
+import structlog
 
 from signalfleet.adapters.calendar.feed import CalendarFeed, NoCalendar
 from signalfleet.adapters.emergency import EmergencyStore
@@ -17,24 +18,34 @@ from signalfleet.adapters.re2.client import Re2Compiler
 from signalfleet.app.connect_mt5 import ConnectMt5
 from signalfleet.app.sign_in import SignIn
 from signalfleet.bootstrap.brokers import Brokers, brokers_of
+from signalfleet.bootstrap.budgets import budgets_of
 from signalfleet.bootstrap.calendar import calendar_of
 from signalfleet.bootstrap.departures import delete_account
 from signalfleet.bootstrap.drill import with_crash_points
 from signalfleet.bootstrap.language import load_parser
 from signalfleet.bootstrap.local_terminal import open_local_terminal
-from signalfleet.bootstrap.lock import one_worker
+from signalfleet.bootstrap.lock import among_workers, one_worker
 from signalfleet.bootstrap.messengers import Notifier, make_notifier
 from signalfleet.bootstrap.platform import Platform
 from signalfleet.bootstrap.prop_packs import load_packs
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.bootstrap.telegram_kit import TelegramKit
+from signalfleet.bootstrap.worker_id import WorkerName, worker_name
 from signalfleet.bots.account_desk import AccountDesk
 from signalfleet.bots.departure_desk import DepartureDesk
+from signalfleet.bots.health import DESK as HEALTH_DESK
+from signalfleet.bots.health import HealthDesk
+from signalfleet.bots.lease_keeper import LeaseKeeper
+from signalfleet.bots.lease_terms import KeeperPorts, KeeperTerms
 from signalfleet.bots.login import LoginServices, LoginWorker
 from signalfleet.bots.manager import UserBotManager
 from signalfleet.bots.picker import Picker
+from signalfleet.bots.questions import Questions
 from signalfleet.bots.services import BotServices
 from signalfleet.bots.session_use import SessionUse
+from signalfleet.bots.slot_bots import Ownership
+from signalfleet.bots.sole_owner import SoleOwner
+from signalfleet.bots.upkeep import Upkeep
 from signalfleet.domain.accounts.keys import user_key
 from signalfleet.domain.accounts.tiers import UserQuota, limits_of
 from signalfleet.domain.ids import UserId
@@ -44,22 +55,37 @@ from signalfleet.ports.chat_source import ChatSource
 from signalfleet.ports.secrets import Opener, Secret
 from signalfleet.ports.store import Account, Store
 
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneOf:
+    """One of several workers of this server; without a number the first free one is taken."""
+
+    number: int | None = None
+    workers: int = 1
+    supervisor: int | None = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
     """The bots, and the desk where people sign in; `logins` is None without a key for intake."""
 
+    name: WorkerName
     manager: UserBotManager
+    ownership: Ownership
     logins: LoginWorker | None
     accounts: AccountDesk | None
     departures: DepartureDesk
     notifier: Notifier
     calendar: CalendarFeed | NoCalendar
+    upkeep: Upkeep
 
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.manager.run(), name="bots")
+            tasks.create_task(self.upkeep.run(), name="upkeep")
+            tasks.create_task(self.manager.run(self.ownership), name="bots")
             if self.logins is not None:
                 tasks.create_task(self.logins.run(), name="sign_ins")
             tasks.create_task(self.departures.run(), name="departure_desk")
@@ -69,11 +95,55 @@ class Worker:
                 tasks.create_task(self.accounts.run(), name="account_desk")
 
 
+@contextmanager
+def _named(settings: Settings, one_of: OneOf | None) -> Iterator[WorkerName]:
+    """Lock the data directory, for this process alone or beside others, and be one of them."""
+    if one_of is None:
+        with one_worker(settings.data_dir), worker_name(settings.data_dir, 0) as name:
+            yield name
+        return
+    with (
+        among_workers(settings.data_dir, one_of.supervisor),
+        worker_name(settings.data_dir, one_of.number) as name,
+    ):
+        yield name
+
+
+def _ownership(platform: Platform, name: WorkerName, one_of: OneOf | None) -> Ownership:
+    settings = platform.settings
+    if one_of is None:
+        return SoleOwner(platform.store.fleet, cell=settings.cell, worker=str(name))
+    return LeaseKeeper(
+        KeeperPorts(
+            fleet=platform.store.fleet,
+            registers=platform.registers,
+            clock=platform.clock,
+            metrics=platform.metrics,
+        ),
+        KeeperTerms(
+            cell=settings.cell,
+            worker=str(name),
+            capacity=capacity(settings, one_of),
+            server_capacity=settings.max_bots_per_server,
+            ttl_s=settings.lease_ttl_s,
+        ),
+    )
+
+
+def capacity(settings: Settings, one_of: OneOf | None) -> int:
+    """Return how many bots may run in this process."""
+    workers = 1 if one_of is None else one_of.workers
+    return -(-settings.max_bots_per_server // workers)
+
+
 @asynccontextmanager
-async def open_worker(platform: Platform, opener: Opener | None = None) -> AsyncIterator[Worker]:
+async def open_worker(
+    platform: Platform, opener: Opener | None = None, one_of: OneOf | None = None
+) -> AsyncIterator[Worker]:
     """Open what bots share and yield who runs them; the caller runs it.
 
-    Without an `opener` for what users type nobody can sign in here.
+    Without an `opener` for what users type nobody can sign in here. Without `one_of` this is the
+    only worker of its data: it owns all users.
     """
     settings = platform.settings
     kit = TelegramKit.of(settings, platform.clock, platform.chance, platform.metrics)
@@ -86,37 +156,64 @@ async def open_worker(platform: Platform, opener: Opener | None = None) -> Async
 
     use = SessionUse(platform.store, platform.clock, epoch_of)
     calendar = calendar_of(settings, platform.clock)
-    with one_worker(settings.data_dir):
+    questions = Questions()
+    with _named(settings, one_of) as name:
+        if one_of is not None:
+            structlog.contextvars.bind_contextvars(worker=str(name))
+        log.info("worker_named", name=str(name))
+        ownership = _ownership(platform, name, one_of)
         client = MetaApiClient(clock=platform.clock, metrics=platform.metrics)
         async with client, AsyncExitStack() as stack:
             brokers = brokers_of(settings, client, platform.clock, platform.metrics)
             await open_local_terminal(settings, platform.store, brokers, stack)
+            budgets = budgets_of(
+                settings,
+                platform.clock,
+                platform.metrics,
+                processes=one_of.workers if one_of is not None else 1,
+            )
             services = with_crash_points(
                 replace(
                     _services(platform, brokers, kit, use),
                     entries_not_before=(await platform.armed.arming()).entries_not_before,
                     notified=notified,
                     calendar=calendar,
+                    lease_of=ownership.lease_of,
+                    budgets=budgets,
                 ),
                 is_production=platform.settings.is_production,
             )
             manager = UserBotManager(
                 services,
                 cell=settings.cell,
-                worker=f"{os.uname().nodename}.{os.getpid()}",
-                max_bots=settings.max_bots_per_server,
+                max_bots=capacity(settings, one_of),
+                answer=questions.answer,
             )
             logins = None if opener is None else _logins(platform, services, kit, use, opener)
             accounts = None if opener is None else _accounts(platform, services, brokers, opener)
-            leaving = _departures(platform, services, kit, use, brokers)
+            leaving = _departures(platform, services, kit, use, brokers, manager.owns)
             notifier = make_notifier(platform, manager, services.credentials, opener)
+            questions.add({"account": leaving.answer, "notify": notifier.desk.answer})
+            questions.add({HEALTH_DESK: HealthDesk(manager.seats, budgets).answer})
+            budgets.share([services, platform, manager])
+            if logins is not None and accounts is not None:
+                questions.add({"login": logins.answer, "mt5": accounts.answer})
             yield Worker(
+                name=name,
                 manager=manager,
+                ownership=ownership,
                 logins=logins,
                 accounts=accounts,
                 departures=leaving,
                 notifier=notifier,
                 calendar=calendar,
+                upkeep=Upkeep(
+                    budgets,
+                    platform.clock,
+                    platform.metrics,
+                    manager.states,
+                    is_replaceable=one_of is not None,
+                ),
             )
 
 
@@ -148,10 +245,15 @@ def _logins(
 
 
 def _departures(
-    platform: Platform, services: BotServices, kit: TelegramKit, use: SessionUse, brokers: Brokers
+    platform: Platform,
+    services: BotServices,
+    kit: TelegramKit,
+    use: SessionUse,
+    brokers: Brokers,
+    owns: Callable[[UserId], bool],
 ) -> DepartureDesk:
     return DepartureDesk(
-        cell=platform.settings.cell,
+        owns=owns,
         store=platform.store,
         bus=platform.bus,
         clock=platform.clock,
@@ -172,7 +274,6 @@ def _accounts(
     platform: Platform, services: BotServices, brokers: Brokers, opener: Opener
 ) -> AccountDesk:
     return AccountDesk(
-        cell=platform.settings.cell,
         store=platform.store,
         bus=platform.bus,
         clock=platform.clock,

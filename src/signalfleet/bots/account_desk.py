@@ -39,7 +39,6 @@ TRIES: Final = (AttemptLimit(count=10, within=timedelta(hours=1)),)
 AT_ONCE: Final = 50
 KEPT: Final = 500
 LIFE: Final = timedelta(hours=1)
-SERVE_AGAIN: Final = timedelta(seconds=1)
 OUR_FAULT: Final = "something went wrong on our side; start again"
 _ATTEMPT: Final = re.compile(r"[A-Za-z0-9_-]{20,50}")
 
@@ -61,7 +60,6 @@ class AccountDesk:
     def __init__(
         self,
         *,
-        cell: str,
         store: Store,
         bus: Bus,
         clock: Clock,
@@ -69,7 +67,6 @@ class AccountDesk:
         connect: ConnectMt5,
         needs_token: bool,
     ) -> None:
-        self._cell = cell
         self._store = store
         self._bus = bus
         self._clock = clock
@@ -81,15 +78,11 @@ class AccountDesk:
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve until cancelled; a bus that is away is waited for."""
+        """Be there for who connects, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            while True:
-                try:
-                    await self._bus.serve(f"{self._cell}.mt5", self.answer, ready=self.ready)
-                except PortError as error:
-                    log.warning("account_desk_unreachable", cause=type(error).__name__)
-                await self._clock.sleep(SERVE_AGAIN)
+            self.ready.set()
+            await asyncio.get_running_loop().create_future()
 
     async def answer(self, question: Plain) -> Plain:
         """Answer the web: state, token, add or again."""

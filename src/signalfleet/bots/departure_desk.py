@@ -2,8 +2,9 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 
@@ -18,18 +19,23 @@ from signalfleet.ports.store import Store
 
 log = structlog.get_logger()
 
-SERVE_AGAIN: Final = timedelta(seconds=1)
 TRY_AGAIN: Final = timedelta(minutes=1)
 ANSWER_WITHIN_S: Final = 8.0
 
 
 class DepartureDesk:
-    """Answers `{cell}.account`, and goes on with departures that a crash has interrupted."""
+    """Lets own users leave, and goes on with departures of theirs that a crash has interrupted."""
 
     def __init__(
-        self, *, cell: str, store: Store, bus: Bus, clock: Clock, delete: DeleteAccount
+        self,
+        *,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        delete: DeleteAccount,
+        owns: Callable[[UserId], bool],
     ) -> None:
-        self._cell = cell
+        self._owns = owns
         self._store = store
         self._bus = bus
         self._clock = clock
@@ -39,16 +45,11 @@ class DepartureDesk:
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve until cancelled; a bus that is away is waited for."""
+        """Go on with what was begun, again and again, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            tasks.create_task(self._resume(), name="departures")
-            while True:
-                try:
-                    await self._bus.serve(f"{self._cell}.account", self.answer, ready=self.ready)
-                except PortError as error:
-                    log.warning("departure_desk_unreachable", cause=type(error).__name__)
-                await self._clock.sleep(SERVE_AGAIN)
+            self.ready.set()
+            await self._resume()
 
     async def answer(self, question: Plain) -> Plain:
         """Delete a user; the answer is the report's name and how far it is."""
@@ -68,11 +69,12 @@ class DepartureDesk:
         now = await self._store.departures.report(departure.report_id) or departure
         return {"report": now.report_id, "steps": dict(now.steps), "is_over": now.user is None}
 
-    async def _resume(self) -> None:
+    async def _resume(self) -> NoReturn:
         while True:
             try:
                 for departure in await self._store.departures.under_way():
-                    self._start(departure)
+                    if departure.user is not None and self._owns(departure.user):
+                        self._start(departure)
             except PortError as error:
                 log.warning("departures_unread", cause=type(error).__name__)
             await self._clock.sleep(TRY_AGAIN)

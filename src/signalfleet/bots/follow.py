@@ -17,7 +17,7 @@ from signalfleet.app.trade_notices import TradeNotices
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.watch_trades import WatchTrades
 from signalfleet.bots.dispatch import Dispatcher
-from signalfleet.bots.protect import StopKeeper
+from signalfleet.bots.protect import BREATH, StopKeeper
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.ids import IntentId
 from signalfleet.domain.trading.intents import CancelLeg, Intent, IntentState
@@ -33,8 +33,12 @@ log = structlog.get_logger()
 
 IDLE_LOOK: Final = timedelta(minutes=10)
 SOON: Final = timedelta(seconds=0.5)
+LOOKS_APART: Final = timedelta(seconds=1)
+"""Of looks that only follow up what settled: one of them serves many orders."""
 RETRY_MAX: Final = timedelta(seconds=60)
 STORE_PAUSE: Final = timedelta(seconds=1)
+INTENT_BYTES: Final = 2_000
+TIME_BYTES: Final = 200
 HELD_DELAYS: Final = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -66,6 +70,8 @@ class AccountFollower:
         self._ends = asyncio.Event()
         self._changed = asyncio.Event()
         self._planned: list[datetime] = []
+        self._after_settling: list[datetime] = []
+        self._looked_at = desk.clock.now() - LOOKS_APART
         self._poked = asyncio.Event()
         self._failures = 0
         self._not_before: dict[IntentId, datetime] = {}
@@ -94,6 +100,11 @@ class AccountFollower:
         now = self._desk.clock.now()
         return max((now - since for since in self._unknown.values()), default=timedelta(0))
 
+    def footprint(self) -> int:
+        """Return about how many bytes wait here to be sent or to be found out."""
+        waiting = len(self.dispatcher.in_flight())
+        return waiting * INTENT_BYTES + len(self._not_before) * TIME_BYTES
+
     async def drain(self) -> None:
         """Let what runs settle; what has not begun is held for the next owner.
 
@@ -118,7 +129,8 @@ class AccountFollower:
             self._planned.append(self._desk.settle_rules.next_look(after.sending_at or now, now))
         else:
             self._reconcile.settled(after)
-            self._planned.extend(now + delay for delay in self._desk.settle_rules.after_settle)
+            delays = self._desk.settle_rules.after_settle
+            self._after_settling.extend(now + delay for delay in delays)
         self._poked.set()
         self._changed.set()
         self._stops.changed()
@@ -144,6 +156,7 @@ class AccountFollower:
                     about = f"trade:{trade.trade_id}"
                     await self._notify(NoticeKind.ORDER_CANCELLED, about, {"text": text})
             if watch.again_in is None:
+                await self._desk.clock.sleep(BREATH)
                 await self._changed.wait()
                 continue
             await self._desk.clock.sleep(watch.again_in)
@@ -158,7 +171,8 @@ class AccountFollower:
                 raise
             except StoreUnavailableError:
                 ending = Ending(again_in=STORE_PAUSE)
-            self.dispatcher.add(ending.intents)
+            released = self._desk.take_released(self._account.account.account_id)
+            self.dispatcher.add([*ending.intents, *released])
             if ending.done is not None:
                 text = f"Everything is closed: {ending.done}"
                 about = f"account:{self._account.account.account_id}"
@@ -175,7 +189,9 @@ class AccountFollower:
         while True:
             # A look that fails counts too: what was due before it must not make it spin.
             now = self._desk.clock.now()
+            self._looked_at = now
             self._planned = [moment for moment in self._planned if moment > now]
+            self._after_settling = [moment for moment in self._after_settling if moment > now]
             try:
                 result = await self._look(full=full)
                 await self._watch_unknown(result)
@@ -306,7 +322,7 @@ class AccountFollower:
 
     def _delay(self, result: LookResult) -> timedelta:
         now = self._desk.clock.now()
-        moments = list(self._planned)
+        moments = self._due()
         rules = self._desk.settle_rules
         moments += [rules.next_look(i.sending_at or now, now) for i in result.unknown]
         if not self._account.reconciled or result.needs_full:
@@ -319,13 +335,17 @@ class AccountFollower:
         moments.append(now + (routine if result.live else IDLE_LOOK))
         return max(min(moments) - now, timedelta(milliseconds=50))
 
+    def _due(self) -> list[datetime]:
+        earliest = self._looked_at + LOOKS_APART
+        return [*self._planned, *(max(moment, earliest) for moment in self._after_settling)]
+
     async def _wait(self, delay: timedelta) -> None:
         """Wait for the delay, or less if a look was planned meanwhile."""
         end = self._desk.clock.now() + delay
         while True:
             self._poked.clear()
             now = self._desk.clock.now()
-            until = min([end, *self._planned])
+            until = min([end, *self._due()])
             if until <= now:
                 return
             try:

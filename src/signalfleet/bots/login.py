@@ -6,18 +6,22 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NoReturn
+from typing import Final
 
 import structlog
 
 from signalfleet.app.audit import note
+from signalfleet.app.exits import begin_exit, end_exit
 from signalfleet.app.sign_in import Consent, Settled, SignIn, WhoSignsIn
 from signalfleet.bots.login_attempt import LIFE, AttemptOrder, LoginAttempt
 from signalfleet.bots.picker import Picker
 from signalfleet.bots.session_use import SessionUse
+from signalfleet.domain.accounts.copy_states import USER
+from signalfleet.domain.accounts.exits import ExitCause
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import UserId, tag
-from signalfleet.ports.bus import Answerer, Bus, LiveEvent, Plain, WorkItem
+from signalfleet.domain.settings.choices import ExitPolicy
+from signalfleet.ports.bus import Bus, LiveEvent, Plain, WorkItem
 from signalfleet.ports.chat_sign_in import ChatSignIn, SignedIn
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import PortError, RefusedError, TemporaryError
@@ -40,7 +44,7 @@ LINGER: Final = timedelta(minutes=1)
 """How long a page that was slow can still read how its attempt ended."""
 SIGN_OUT_AGAIN: Final = timedelta(minutes=1)
 PICKING: Final = frozenset({"chats", "find", "join", "topics", "choose_topics", "latest", "choose"})
-OWNER_LIMIT_S: Final = 40.0
+MOVING: Final = "your bot is moving to another server process; try again in a moment"
 SERVE_AGAIN: Final = timedelta(seconds=1)
 _ATTEMPT: Final = re.compile(r"[A-Za-z0-9_-]{20,50}")
 _CONSENT: Final = re.compile(r"[0-9A-Za-z.-]{1,20}")
@@ -76,38 +80,33 @@ class LoginWorker:
 
     async def run(self) -> None:
         """Serve until cancelled; a bus that is away is waited for."""
+        address = f"{self._services.cell}.login"
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            cell, name = self._services.cell, self._services.use.name
-            at_owner = self._serve_on(f"{cell}.desk.{name}", self._answer_here, asyncio.Event())
-            tasks.create_task(at_owner, name="sign_ins_of_own_bots")
-            await self._serve_on(f"{cell}.login", self.answer, self.ready)
+            while True:
+                try:
+                    await self._bus.serve(address, self.answer_visitor, ready=self.ready)
+                except PortError as error:
+                    log.warning("sign_in_unreachable", cause=type(error).__name__)
+                await self._services.clock.sleep(SERVE_AGAIN)
 
-    async def _serve_on(self, address: str, answer: Answerer, ready: asyncio.Event) -> NoReturn:
-        while True:
-            try:
-                await self._bus.serve(address, answer, ready=ready)
-            except PortError as error:
-                log.warning("sign_in_unreachable", cause=type(error).__name__)
-            await self._services.clock.sleep(SERVE_AGAIN)
+    async def answer_visitor(self, question: Plain) -> Plain:
+        """Begin an attempt for somebody who is not known yet, whichever worker this is."""
+        if question.get("op") != "start" or question.get("visitor") is not True:
+            raise RefusedError("the login worker cannot do this for a visitor")
+        return await self._start(question)
 
     async def answer(self, question: Plain) -> Plain:
-        """Answer the web: begin an attempt, sign a user out, or look at a user's chats."""
+        """Answer about an own user: begin an attempt, sign out, or look at the user's chats."""
+        user = _user(question)
         if question.get("op") == "start":
             return await self._start(question)
-        user = _user(question)
-        owner = await self._services.use.elsewhere(user)
-        if owner is None:
-            return await self._answer_here(question)
-        # Only the process that has the connection may use it.
-        address = f"{self._services.cell}.desk.{owner}"
-        return await self._bus.request(address, question, limit_s=OWNER_LIMIT_S)
-
-    async def _answer_here(self, question: Plain) -> Plain:
-        user = _user(question)
+        if await self._services.use.elsewhere(user) is not None:
+            # Only the process that has the connection may use it.
+            raise TemporaryError(MOVING)
         match question.get("op"):
             case "sign_out":
-                return await self._sign_out(user)
+                return await self._sign_out(user, _policy(question))
             case op if op in PICKING:
                 return await self._services.picker.answer(user, question)
             case _:
@@ -231,6 +230,7 @@ class LoginWorker:
         if settled.is_kept:
             mine = self._store.user(user)
             await note(mine, self._services.clock, "user", "telegram_connected")
+            await end_exit(mine, USER, ExitCause.TELEGRAM)
             await self._renew_chats(user)
             await self._wake(user)
         return settled
@@ -270,12 +270,14 @@ class LoginWorker:
 
     # Signing out
 
-    async def _sign_out(self, user: UserId) -> Plain:
+    async def _sign_out(self, user: UserId, policy: ExitPolicy | None) -> Plain:
         """Take the session from the bot, end it at Telegram, and only then delete it.
 
         The bot goes on without it: what is open at the broker stays managed.
         """
         self._services.picker.forget(user)
+        now, mine = self._services.clock.now(), self._store.user(user)
+        await begin_exit(mine, USER, ExitCause.TELEGRAM, now, policy)
         await self._services.sign_in.set_aside(user)
         await self._services.use.evict(user)
         try:
@@ -310,3 +312,14 @@ def _user(question: Plain) -> UserId:
         return UserId(str(question.get("user")))
     except DomainError:
         raise RefusedError("whose this is was not said") from None
+
+
+def _policy(question: Plain) -> ExitPolicy | None:
+    """Return what the user chose for this once; None leaves it to the setting."""
+    chosen = question.get("exit_policy")
+    if not chosen:
+        return None
+    try:
+        return ExitPolicy(str(chosen))
+    except ValueError:
+        raise RefusedError("choose what happens to open trades") from None

@@ -1,6 +1,5 @@
 """NoticeDesk: people connect the places that their notices go to. What they type comes sealed."""
 
-import asyncio
 import hashlib
 import re
 import secrets
@@ -21,7 +20,7 @@ from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.bus import Bus, LiveEvent, Plain
 from signalfleet.ports.clock import Clock
-from signalfleet.ports.errors import PortError, RefusedError, TemporaryError
+from signalfleet.ports.errors import RefusedError, TemporaryError
 from signalfleet.ports.messenger import Delivered, LinkBot, Message, TargetGone
 from signalfleet.ports.secrets import CredentialStore, IntakeBinding, Opener, Secret
 from signalfleet.ports.store import AttemptLimit, Store
@@ -36,7 +35,6 @@ LETTERS: Final = (AttemptLimit(count=5, within=timedelta(hours=1)),)
 """Letters with a code: they go to an address that nobody has confirmed."""
 TESTS: Final = (AttemptLimit(count=10, within=timedelta(hours=1)),)
 USED: Final = 2000
-SERVE_AGAIN: Final = timedelta(seconds=1)
 _ATTEMPT: Final = re.compile(r"[A-Za-z0-9_-]{20,50}")
 NOT_SET_UP: Final = "this server has no such messenger; ask whoever runs it"
 TYPE_IT: Final = (
@@ -65,7 +63,6 @@ class NoticeDesk:
     def __init__(
         self,
         *,
-        cell: str,
         store: Store,
         bus: Bus,
         clock: Clock,
@@ -74,7 +71,6 @@ class NoticeDesk:
         outside: Outside,
         changed: Callable[[UserId], None],
     ) -> None:
-        self._cell = cell
         self._store = store
         self._bus = bus
         self._clock = clock
@@ -83,16 +79,6 @@ class NoticeDesk:
         self._outside = outside
         self._changed = changed
         self._used: OrderedDict[str, None] = OrderedDict()
-        self.ready = asyncio.Event()
-
-    async def run(self) -> None:
-        """Serve until cancelled; a bus that is away is waited for."""
-        while True:
-            try:
-                await self._bus.serve(f"{self._cell}.notify", self.answer, ready=self.ready)
-            except PortError as error:
-                log.warning("notice_desk_unreachable", cause=type(error).__name__)
-            await self._clock.sleep(SERVE_AGAIN)
 
     async def answer(self, question: Plain) -> Plain:
         """Answer the web: state, telegram, email, code, push, test, off or changed."""

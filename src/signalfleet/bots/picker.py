@@ -8,8 +8,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from signalfleet.app.connect_telegram import SESSION_FIELD, choose_channels
+from signalfleet.app.exits import begin_exit, end_exit
+from signalfleet.app.paper_account import ensure_paper_account
+from signalfleet.app.probation import begin_probation, skip_probation
 from signalfleet.app.watched_chats import choose_topics, topics_of
 from signalfleet.bots.session_use import SessionUse
+from signalfleet.domain.accounts.copy_states import channel_scope
+from signalfleet.domain.accounts.exits import ExitCause
 from signalfleet.domain.accounts.tiers import UserQuota, limits_of
 from signalfleet.domain.ids import ChannelId, UserId
 from signalfleet.ports.bus import Plain
@@ -204,8 +209,19 @@ class Picker:
         ]
         await self._check_quota(user, stored.values(), len(new), len(dropped))
         await choose_channels(self._store, user, dropped, CopyMode.OFF)
+        mine, now = self._store.user(user), self._clock.now()
+        # First the probation: without it the first signal would be traded in full.
+        for chat in new:
+            await begin_probation(mine.settings, chat.chat, now)
+            await end_exit(mine, channel_scope(chat.chat), ExitCause.CHANNEL)
+        for chat in dropped:
+            await begin_exit(mine, channel_scope(chat.chat), ExitCause.CHANNEL, now)
         await choose_channels(self._store, user, new, mode)
-        kept = await self._store.user(user).channels.list()
+        if question.get("skip_probation") is True:
+            for chat in new:
+                await skip_probation(mine, chat.chat, now)
+        await ensure_paper_account(mine)
+        kept = await mine.channels.list()
         return {"chosen": sum(1 for one in kept if _is_on(one)), "changed": len(new) + len(dropped)}
 
     async def _check_quota(

@@ -13,6 +13,8 @@ from signalfleet.domain.trading.intents import Intent
 from signalfleet.ports.errors import StoreInDoubtError, StoreUnavailableError
 
 STORE_PAUSE: Final = timedelta(seconds=1)
+BREATH: Final = timedelta(seconds=0.25)
+"""A burst of orders is looked through once in a while, not after each of them."""
 
 
 class StopKeeper:
@@ -22,6 +24,7 @@ class StopKeeper:
         self, desk: UserDesk, account: AccountDesk, send: Callable[[Sequence[Intent]], None]
     ) -> None:
         self._account = account
+        self._clock = desk.clock
         self._protect = ProtectTrades(desk, account)
         self._send = send
         self._changed = asyncio.Event()
@@ -41,6 +44,7 @@ class StopKeeper:
             except StoreUnavailableError:
                 watch = Watch(again_in=STORE_PAUSE)
             self._send([taken.intent for taken in watch.taken])
+            await self._clock.sleep(BREATH)
             pause = watch.again_in.total_seconds() if watch.again_in is not None else None
             try:
                 async with asyncio.timeout(pause):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from signalfleet.app.store_pulse import StorePulse
+from signalfleet.bots.budgets import Budgets
 from signalfleet.domain.accounts.tiers import UserQuota, limits_of
 from signalfleet.domain.ids import InstallationId, UserId
 from signalfleet.domain.risk.prop_packs import PropPack
@@ -30,6 +31,7 @@ class BotServices:
     `recover` tells the store, before a bot reads it, what could not be written there in time.
     `limits_of` gives what a tier allows.
     `notified` hears of each user who was told something, for what goes out of the house.
+    `budgets` hold what each bot uses against its limits; without them no bot is limited.
     `lease_of` gives the hold on a user's slot, None where no other process can take it over.
     """
 
@@ -55,3 +57,4 @@ class BotServices:
     notified: Callable[[UserId], None] = lambda _user: None
     pulse: StorePulse = field(default_factory=StorePulse)
     entries_not_before: datetime | None = None
+    budgets: Budgets | None = None

@@ -14,6 +14,7 @@ SCOPE: Final = "hold:telegram"
 BOT_LASTS: Final = timedelta(seconds=90)
 DESK_LASTS: Final = timedelta(seconds=60)
 RENEW_EVERY: Final = timedelta(seconds=30)
+TICK: Final = timedelta(seconds=5)
 LET_GO_AFTER: Final = 0.6 * BOT_LASTS
 """Unrenewed for so long, a holder closes its connection: before anybody may think it gone."""
 
@@ -41,6 +42,7 @@ class SessionHolds:
         self.name = name
         self._store = store
         self._clock = clock
+        self._written: dict[UserId, int] = {}
 
     async def take(self, user: UserId, epoch: int = 0) -> bool:
         """Take or renew; False while another process has it."""
@@ -52,16 +54,30 @@ class SessionHolds:
             is_outlived = held.is_of_bot and epoch > held.epoch
             if not is_outlived:
                 return False
-        until = now + (BOT_LASTS if epoch else DESK_LASTS)
+        return await self._write(user, epoch, version)
+
+    async def renew(self, user: UserId, epoch: int) -> bool:
+        """Renew what was taken here, without a look if nobody else has written meanwhile."""
+        version = self._written.get(user)
+        if version is not None and await self._write(user, epoch, version):
+            return True
+        return await self.take(user, epoch)
+
+    async def _write(self, user: UserId, epoch: int, version: int) -> bool:
+        until = self._clock.now() + (BOT_LASTS if epoch else DESK_LASTS)
         mine = {"by": self.name, "epoch": epoch, "until": until.isoformat()}
+        self._written.pop(user, None)
         try:
-            await settings.put(SCOPE, mine, version)
+            written = await self._store.user(user).settings.put(SCOPE, mine, version)
         except ConflictError:
             return False
+        if epoch:
+            self._written[user] = written
         return True
 
     async def release(self, user: UserId) -> None:
         """Give it back; what somebody else has taken meanwhile stays theirs."""
+        self._written.pop(user, None)
         settings = self._store.user(user).settings
         doc, version = await settings.get(SCOPE)
         held = _hold_of(doc)

@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn, Protocol, cast
 
 import structlog
 
-from signalfleet.bots.session_hold import LET_GO_AFTER, RENEW_EVERY, SessionHolds
+from signalfleet.bots.session_hold import LET_GO_AFTER, RENEW_EVERY, TICK, SessionHolds
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.chat_source import ChatDirectory, ChatSink, ChatSource
 from signalfleet.ports.clock import Clock
@@ -114,10 +114,10 @@ class SessionUse:
     async def _keep(self, user: UserId, epoch: int) -> NoReturn:
         renewed_at = self._clock.monotonic()
         while True:
-            await self._clock.sleep(RENEW_EVERY)
+            await self._clock.sleep(until_tick(self._clock.monotonic()))
             begun = self._clock.monotonic()
             try:
-                is_mine = await self._holds.take(user, epoch)
+                is_mine = await self._holds.renew(user, epoch)
             except PortError as error:
                 log.warning("session_hold_not_renewed", cause=type(error).__name__)
                 if begun - renewed_at >= LET_GO_AFTER.total_seconds():
@@ -137,6 +137,13 @@ class SessionUse:
 
     def _turn(self, user: UserId) -> asyncio.Lock:
         return self._turns.setdefault(user, asyncio.Lock())
+
+
+def until_tick(now: float) -> timedelta:
+    """Return how long to wait, so that bots renew together: one commit is enough for many."""
+    tick = TICK.total_seconds()
+    latest = now + RENEW_EVERY.total_seconds()
+    return timedelta(seconds=latest // tick * tick - now)
 
 
 class _TakingTurns:

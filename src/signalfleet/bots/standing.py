@@ -7,9 +7,12 @@ import structlog
 
 from signalfleet.app.calendar_watch import CalendarWatch
 from signalfleet.app.copy_states import load_states
+from signalfleet.app.leave_account import finish_leaving
+from signalfleet.app.paused_follow_ups import ReleasePaused
 from signalfleet.app.quotas import QuotaWatch
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.watch_losses import zone_named
+from signalfleet.app.watch_probations import WatchProbations
 from signalfleet.bots.services import BotServices
 from signalfleet.domain.accounts.notices import NoticeKind
 
@@ -28,9 +31,11 @@ class Standing:
         self._notify = notify
         self._calendar = CalendarWatch(desk)
         self._quota = QuotaWatch(desk)
+        self._probations = WatchProbations(desk)
+        self._paused = ReleasePaused(desk)
 
     async def read(self) -> bool:
-        """Read all of it; True if a state of copying has changed."""
+        """Read all of it; True if a state of copying has changed, or something is to be sent."""
         profile = await self._services.store.fleet.get_user(self._desk.user)
         if profile is not None:
             self._desk.quota = self._services.limits_of(profile.tier)
@@ -38,12 +43,27 @@ class Standing:
         told = await self._calendar.see()
         if told is not None:
             await self._notify(told[0], EVERYTHING, {"text": told[1]})
+        for about, text in await self._probations.see():
+            await self._notify(NoticeKind.STATE_CHANGED, about, {"text": text})
         states = await load_states(self._desk.store.settings)
+        for account in list(self._desk.accounts.values()):
+            await finish_leaving(self._desk.store, states, account.account)
         if states == self._desk.states:
-            return False
+            return await self._released()
         self._desk.states = states
         log.info("copy_states_changed", count=len(states.by_scope))
         return True
+
+    async def _released(self) -> bool:
+        is_any = await self._paused.run()
+        for about, facts in self._paused.refused:
+            await self._notify(NoticeKind.FOLLOW_UP_NOT_APPLIED, about, facts)
+        self._paused.refused.clear()
+        return is_any
+
+    def told(self, kind: NoticeKind, about: str) -> None:
+        """Hear what the user is told: it may be what a channel's probation waited for."""
+        self._probations.told(kind, about)
 
     async def traded(self) -> None:
         """Say when most, or all, of the day's trades are used up."""

@@ -1,5 +1,6 @@
 """The states of bots as users see them: stored at once, or as soon as the store is back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,10 +26,16 @@ class BotMove:
 
 
 class StateBoard:
-    """Stores each bot's newest state; one that the store refused is written by `catch_up`."""
+    """Stores each bot's newest state; one that the store refused is written by `catch_up`.
 
-    def __init__(self, store: Store) -> None:
+    `fenced` hears of a state that was written under an epoch that is over.
+    """
+
+    def __init__(
+        self, store: Store, fenced: Callable[[UserId, int], None] = lambda _user, _epoch: None
+    ) -> None:
         self._store = store
+        self._fenced = fenced
         self._unstored: dict[UserId, tuple[BotMove, int]] = {}
 
     async def put(self, user: UserId, move: BotMove, epoch: int) -> None:
@@ -57,6 +64,7 @@ class StateBoard:
             )
         except FencedError:
             log.warning("bot_state_fenced", state=move.state.value)
+            self._fenced(user, epoch)
         except PortError as error:
             log.warning("bot_state_not_stored", cause=type(error).__name__)
             return

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from signalfleet.bots.budgets import RecycledError
 from signalfleet.domain.accounts.bot_state import BotState
+from signalfleet.domain.accounts.budgets import Recycles
 from signalfleet.ports.clock import Chance
 from signalfleet.ports.errors import FencedError, PortError, SignInRequiredError, TemporaryError
 
@@ -21,7 +23,7 @@ HEALTHY_AFTER: Final = timedelta(minutes=1)
 class Verdict:
     """The state to go to and why; `delay` until the next try where there is one.
 
-    `is_crash`: an error of ours and not of the world around us.
+    `is_crash`: an error of ours and not of the world around us. `is_recycle`: it used too much.
     """
 
     state: BotState
@@ -29,6 +31,7 @@ class Verdict:
     delay: timedelta | None = None
     is_fenced: bool = False
     is_crash: bool = False
+    is_recycle: bool = False
 
 
 @dataclass(slots=True)
@@ -36,6 +39,7 @@ class Supervision:
     """Remembers one bot's failures. Trouble outside is retried for ever, crashes are not."""
 
     chance: Chance
+    recycles: Recycles = field(default_factory=Recycles)
     _failures: int = 0
     _crashes: deque[datetime] = field(default_factory=deque)
 
@@ -59,10 +63,16 @@ class Supervision:
                 return Verdict(state=BotState.SIGN_IN_NEEDED, reason=reason)
             case TemporaryError(retry_after=retry_after):
                 return self._later("temporary_trouble", retry_after)
+            case RecycledError(reason=reason):
+                return self._recycled(reason, now)
             case PortError():
                 return self._later(type(gravest).__name__, None)
             case _:
                 return self._crashed(gravest, now)
+
+    def later(self, reason: str) -> Verdict:
+        """Decide to try again, for trouble that is no error."""
+        return self._later(reason, None)
 
     def _later(self, reason: str, retry_after: float | None) -> Verdict:
         delay = self._next_delay()
@@ -80,6 +90,11 @@ class Supervision:
         delay = self._next_delay()
         return Verdict(state=BotState.RETRYING, reason=reason, delay=delay, is_crash=True)
 
+    def _recycled(self, reason: str, now: datetime) -> Verdict:
+        if self.recycles.add(now):
+            return Verdict(state=BotState.QUARANTINED, reason=reason, is_recycle=True)
+        return Verdict(state=BotState.RETRYING, reason=reason, delay=timedelta(), is_recycle=True)
+
     def _next_delay(self) -> timedelta:
         delay: timedelta = min(FIRST_DELAY * 2 ** min(self._failures, 10), LONGEST_DELAY)
         self._failures += 1
@@ -94,8 +109,8 @@ def _leaves(error: BaseException) -> list[BaseException]:
 
 
 def _gravity(error: BaseException) -> int:
-    order: tuple[type[BaseException], ...] = (FencedError, SignInRequiredError)
+    order: tuple[type[BaseException], ...] = (FencedError, SignInRequiredError, RecycledError)
     for rank, kind in enumerate(order):
         if isinstance(error, kind):
             return rank
-    return 3 if isinstance(error, PortError) else 2
+    return 4 if isinstance(error, PortError) else 3

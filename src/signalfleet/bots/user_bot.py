@@ -13,11 +13,13 @@ from signalfleet.app.desk import AccountDesk
 from signalfleet.app.execute_gate import CLOCK_ALERT
 from signalfleet.app.handle_message import HandleMessage
 from signalfleet.app.ingest_messages import IngestMessages
+from signalfleet.app.leave_account import accounts_in_use
 from signalfleet.app.move_channel import move_channel
 from signalfleet.app.notify import notify
 from signalfleet.app.trade_notices import TradeNotices
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.watched_chats import chosen, watched_chats
+from signalfleet.bots.budgets import BotBudget, may_protect
 from signalfleet.bots.chat_notices import told_of
 from signalfleet.bots.follow import AccountFollower
 from signalfleet.bots.park_connects import park_connects
@@ -35,14 +37,17 @@ from signalfleet.ports.chat_source import (
     LinkHealth,
 )
 from signalfleet.ports.errors import PortError, SignInRequiredError, TemporaryError
+from signalfleet.ports.lease import EndedLease
 from signalfleet.ports.secrets import Secret
-from signalfleet.ports.store import Account, Channel, StoredMessage
+from signalfleet.ports.store import Account, Channel, StoredMessage, UserMark
 
 log = structlog.get_logger()
 
-SWEEP: Final = timedelta(seconds=30)
-STATUS_CHECK: Final = timedelta(seconds=5)
+SWEEP_S: Final = 30.0
+REFRESH_S: Final = 60.0
+"""How often all is read again, though nothing says that it has changed."""
 CLOSE_GRACE: Final = timedelta(seconds=3)
+ABANDON_GRACE: Final = timedelta(seconds=0.5)
 DRAIN_GRACE: Final = timedelta(seconds=8)
 TURNED: Final = {"text": "an edit turned the signal round, and nothing was opened or closed"}
 NEVER_SIGNED_IN: Final = "never_signed_in"
@@ -59,9 +64,11 @@ class UserBot:
     Start and recovery after a crash are the same path: load, reconcile, listen.
     """
 
-    def __init__(self, user: UserId, services: BotServices, epoch: int) -> None:
+    def __init__(self, user: UserId, services: BotServices, epoch: int, budget: BotBudget) -> None:
         self.user = user
+        self._budget = budget
         self.link: LinkHealth | None = None
+        self.loaded = asyncio.Event()
         self._services = services
         self._store = services.store.user(user)
         self._desk = UserDesk(
@@ -89,8 +96,15 @@ class UserBot:
         self._chosen: frozenset[tuple[ChannelId, int]] = frozenset()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._close_grace = CLOSE_GRACE
         self._store_watch = StoreWatch(services)
         self._has_waiting = False
+        self._mark: UserMark | None = None
+        self._read_rev: str | None = None
+        self._refreshed_at = services.clock.monotonic()
+        self._swept_at = self._refreshed_at
+        self._has_news = False
+        self._look_due = asyncio.Event()
         self._signed_out = asyncio.Event()
         self._accounts_changed = asyncio.Event()
         self._sign_in_reason = NEVER_SIGNED_IN
@@ -101,12 +115,13 @@ class UserBot:
         Without a Telegram session that works the accounts are followed on: see `signed_out`.
         """
         await self._load()
+        self.loaded.set()
+        self._wake.set()
         async with asyncio.TaskGroup() as tasks:
             for account, follower in self._followers.items():
                 tasks.create_task(follower.run(), name=f"broker:{account}:{self.user}")
             tasks.create_task(self._trade_notices.run(), name=f"told:{self.user}")
             tasks.create_task(self._decide(), name=f"decide:{self.user}")
-            tasks.create_task(self._sweep(), name=f"sweep:{self.user}")
             tasks.create_task(self._watch_status(), name=f"status:{self.user}")
             tasks.create_task(self._listen(running), name=f"listen:{self.user}")
             tasks.create_task(self._until_accounts_change(), name=f"accounts:{self.user}")
@@ -133,10 +148,34 @@ class UserBot:
         except TimeoutError:
             log.warning("drain_timed_out", user_id=self.user)
 
+    def abandon(self) -> None:
+        """Send nothing more and break Telegram off: the slot is somebody else's by now."""
+        self._stopping = True
+        self._desk.lease = EndedLease()
+        self._close_grace = ABANDON_GRACE
+        if self._source is not None:
+            self._source.break_off()
+
     def unknown_age(self) -> timedelta:
         """Return the age of the oldest order whose outcome is unknown; zero if none is."""
         ages = (follower.unknown_age() for follower in self._followers.values())
         return max(ages, default=timedelta(0))
+
+    def footprint(self) -> int:
+        """Return the bytes of what grows with the bot's work, by number and usual size."""
+        source = self._source
+        return sum(
+            (
+                source.footprint() if source is not None else 0,
+                self._desk.profiles.footprint(),
+                *(follower.footprint() for follower in self._followers.values()),
+            )
+        )
+
+    def trim(self) -> None:
+        """Drop what can be read again."""
+        if self._source is not None:
+            self._source.trim()
 
     def wake(self) -> None:
         """Look at the inbox: something may be unread."""
@@ -145,6 +184,7 @@ class UserBot:
     async def store(self, batch: ChatBatch) -> None:
         """Take a batch from Telegram (port ChatSink)."""
         self._see_clock()
+        await self._budget.admit(batch)
         begun = self._services.clock.monotonic()
         keys = await self._ingest.run(batch)
         self._services.pulse.committed(begun, self._services.clock.monotonic())
@@ -181,7 +221,7 @@ class UserBot:
         await self._read_standing()
         desks: dict[AccountId, AccountDesk] = {}
         token = await self._services.credentials.get(self.user, "metaapi_token")
-        for account in await self._store.accounts.list():
+        for account in await accounts_in_use(self._store):
             broker = self._services.make_broker(self.user, account, token)
             desks[account.account_id] = AccountDesk(account, broker, self._services.clock)
         self._desk.accounts = desks
@@ -240,7 +280,8 @@ class UserBot:
             await self._wake.wait()
             self._wake.clear()
             # Without a look at the account nothing is known of what was sent before a restart.
-            if not all(desk.reconciled for desk in self._desk.accounts.values()):
+            if any(desk.is_awaited for desk in self._desk.accounts.values()):
+                self._has_waiting = True
                 continue
             # What waits holds back its chat: a close must not overtake the entry it closes.
             async with self._store_watch:
@@ -255,6 +296,9 @@ class UserBot:
                 return
             message = stored.message
             first = waiting.get(message.channel)
+            if self._budget.throttled_by and not may_protect(stored):
+                waiting[message.channel] = min(first or message.message, message.message)
+                continue
             if first is not None and not _is_about_earlier(message, first):
                 continue
             if not await self._decide_one(stored):
@@ -292,12 +336,6 @@ class UserBot:
         await self._tell("signal", {"chat": key.chat, "message": key.message, "rev": key.rev})
         return True
 
-    async def _sweep(self) -> None:
-        """Find what a lost wake-up left unread."""
-        while True:
-            self._wake.set()
-            await self._services.clock.sleep(SWEEP)
-
     def _see_clock(self) -> None:
         """Learn how far Telegram's clock is from ours; what was known last counts on."""
         if self._source is not None:
@@ -315,25 +353,43 @@ class UserBot:
             log.error("clock_is_off", seconds=round(offset.total_seconds(), 1))
             self._services.metrics.count("signalfleet_clock_alerts_total")
 
+    def looked(self, asked: float, mark: UserMark | None, *, is_back: bool) -> None:
+        """Hear what the worker's look at the store says; None if it says nothing of this user.
+
+        A lost event must not keep entries going: the last check stops them while it is not known
+        whether Stop was pressed. Nor may a lost wake-up leave anything unread.
+        """
+        self._see_clock()
+        is_sweep = asked - self._swept_at >= SWEEP_S
+        if self._has_waiting or is_back or (is_sweep if mark is None else mark.has_unread):
+            self._swept_at = asked
+            self.wake()
+        self._mark = mark
+        is_old = asked - self._refreshed_at >= REFRESH_S
+        if mark is None or mark.rev != self._read_rev or self._has_news or is_old:
+            self._look_due.set()
+        else:
+            self._desk.halt_seen_at = max(self._desk.halt_seen_at, asked)
+
     async def _watch_status(self) -> None:
-        """Re-read the user's Stop: a lost event must not keep entries going."""
+        """Read again what has changed."""
         while True:
-            self._see_clock()
-            if self._has_waiting:
-                self.wake()
-            # The last check stops entries while it is not known whether Stop was pressed.
+            await self._look_due.wait()
+            self._look_due.clear()
+            mark, self._has_news = self._mark, False
             async with self._store_watch:
                 await self.refresh()
+                self._read_rev = None if mark is None else mark.rev
+                self._refreshed_at = self._services.clock.monotonic()
                 if self._store_watch.is_back():
                     self.wake()
-            await self._services.clock.sleep(STATUS_CHECK)
 
     async def refresh(self) -> None:
         """Read the user's Stop, accounts and watched channels again."""
         asked = self._services.clock.monotonic()
         status = await self._store.bot.status()
         self._desk.halt_seen_at = asked
-        self._compare(await self._store.accounts.list())
+        self._compare(await accounts_in_use(self._store))
         await self._read_standing()
         if status.halted != self._desk.halted:
             self._desk.halted = status.halted
@@ -373,12 +429,14 @@ class UserBot:
         self.wake()
 
     async def _notify(self, kind: NoticeKind, about: str, facts: Mapping[str, object]) -> None:
+        self._standing.told(kind, about)
         now = self._services.clock.now()
         notice = Notice(kind=kind, at=now, about=about, facts=facts)
         if await notify(self._store, self._services.bus, notice):
             self._services.notified(self.user)
 
     async def _tell(self, kind: str, payload: dict[str, object]) -> None:
+        self._has_news = self._has_news or kind == "trade"
         await self._services.bus.publish_event(
             LiveEvent(user=self.user, kind=kind, payload=payload)
         )
@@ -386,7 +444,7 @@ class UserBot:
     async def _close(self, source: ChatSource) -> None:
         """Close in a bounded time, also within a cancellation."""
         try:
-            async with asyncio.timeout(CLOSE_GRACE.total_seconds()):
+            async with asyncio.timeout(self._close_grace.total_seconds()):
                 await source.aclose()
         except TimeoutError:  # Letting it out would replace a cancellation under way.
             log.warning("source_close_timed_out", user_id=self.user)

@@ -8,6 +8,7 @@ from typing import Final
 from signalfleet.adapters.metaapi.client import MetaApiClient
 from signalfleet.adapters.paper.memory import StorePaperMemory
 from signalfleet.app.account_report import AccountReport
+from signalfleet.app.audit import note
 from signalfleet.app.connect_mt5 import (
     ConnectMt5,
     Mt5Order,
@@ -16,13 +17,17 @@ from signalfleet.app.connect_mt5 import (
     Way,
     in_words,
 )
+from signalfleet.app.exits import exit_policy_of
+from signalfleet.app.leave_account import LEAVING, accounts_in_use, leave_account
 from signalfleet.bootstrap.brokers import brokers_of
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.bootstrap.terminal import Terminal, open_terminal
 from signalfleet.cli.printing import printable
 from signalfleet.cli.telegram import Dialog
+from signalfleet.domain.accounts.exits import POLICY_WORDS
 from signalfleet.domain.errors import DomainError
-from signalfleet.domain.ids import UserId
+from signalfleet.domain.ids import AccountId, UserId
+from signalfleet.domain.settings.choices import ExitPolicy
 from signalfleet.observability.metrics import PrometheusMetrics
 from signalfleet.ports.broker import Broker
 from signalfleet.ports.errors import PortError, RefusedError
@@ -40,13 +45,36 @@ STEPS: Final = {
 async def list_accounts(settings: Settings, *, user: str | None, dialog: Dialog) -> int:
     """List a user's connected accounts."""
     async with open_terminal(settings) as terminal:
-        rows = await terminal.store.user(await terminal.user(user)).accounts.list()
+        rows = await accounts_in_use(terminal.store.user(await terminal.user(user)))
     for row in rows:
         login = f" {row.login_masked}" if row.login_masked else ""
         server = printable(row.server or "")
-        dialog.say(f"{row.mode:>5}  {row.account_id}  {server}{login}  {row.currency or ''}")
+        leaving = "  being taken away" if row.state == LEAVING else ""
+        currency = row.currency or ""
+        dialog.say(f"{row.mode:>5}  {row.account_id}  {server}{login}  {currency}{leaving}")
     if not rows:
         dialog.say("No account is connected: `signalfleet mt5 connect`")
+    return 0
+
+
+async def disconnect(
+    settings: Settings,
+    *,
+    user: str | None,
+    account: str,
+    policy: ExitPolicy | None,
+    dialog: Dialog,
+) -> int:
+    """Take an account away, with what is open on it."""
+    async with open_terminal(settings) as terminal:
+        mine, key = terminal.store.user(await terminal.user(user)), AccountId(account)
+        await leave_account(mine, key, policy, terminal.clock.now())
+        await note(mine, terminal.clock, "terminal", "account_disconnected", about=account)
+        live = len(await mine.journal.live_trades(key))
+        wish = policy or await exit_policy_of(mine, key)
+    dialog.say("Nothing more is opened on this account. At MetaApi it stays as it is.")
+    if live:
+        dialog.say(f"{live} open or pending: {POLICY_WORDS[wish]}.")
     return 0
 
 

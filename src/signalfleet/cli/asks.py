@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from signalfleet.app.asks import answer_ask, open_asks
+from signalfleet.app.asks import answer_ask, open_asks, open_follow_ups
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.bootstrap.terminal import open_terminal
 from signalfleet.cli.running import finish, quiet_settings
@@ -17,7 +17,7 @@ Key = Annotated[str, typer.Argument(help="As `asks list` shows it; after `--`.")
 
 @asks.command("list")
 def list_asks(user: User = None) -> None:
-    """List what waits, with the orders and the money at risk."""
+    """List what waits, with the orders and the money at risk, and what a pause held back."""
     finish(_list(quiet_settings(), user))
 
 
@@ -36,14 +36,17 @@ def skip(key: Key, user: User = None) -> None:
 async def _list(settings: Settings, user: str | None) -> int:
     async with open_terminal(settings) as terminal:
         store = terminal.store.user(await terminal.user(user))
-        found = await open_asks(store, terminal.clock.now())
+        now = terminal.clock.now()
+        found, paused = await open_asks(store, now), await open_follow_ups(store, now)
+    for ask in paused:
+        typer.echo(f"{ask.key}  {ask.text}  not carried out while paused; approve carries it out")
     for ask in found:
         typer.echo(f"{ask.key}  {ask.text}  until {ask.until:%H:%M:%S} UTC")
         for plan in ask.plans:
             typer.echo(f"  {plan.lots} lots, {plan.risk} at risk")
             for order in plan.orders:
                 typer.echo(f"    {order}")
-    if not found:
+    if not found and not paused:
         typer.echo("Nothing waits for you.")
     return 0
 

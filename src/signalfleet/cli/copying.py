@@ -85,3 +85,33 @@ def restart_drawdown(
     from signalfleet.cli import copying_states
 
     finish(copying_states.restart_drawdown(quiet_settings(), user=user, account=account))
+
+
+@copying.command("probation")
+def probation(user: User = None) -> None:
+    """Show where each channel is: on paper, with a part of the size, or in full, and why."""
+    from signalfleet.cli import trials
+
+    finish(trials.show(quiet_settings(), user=user))
+
+
+@copying.command("skip-probation")
+def skip_probation(
+    chat: Annotated[int, typer.Argument(help="The channel's number, after `--`.")],
+    user: User = None,
+) -> None:
+    """Let a channel trade in full: `copying skip-probation -- -1001234`."""
+    from signalfleet.cli import trials
+
+    finish(trials.skip(quiet_settings(), user=user, chat=chat))
+
+
+@copying.command("restart-probation")
+def restart_probation(
+    chat: Annotated[int, typer.Argument(help="The channel's number, after `--`.")],
+    user: User = None,
+) -> None:
+    """Put a channel back on paper: `copying restart-probation -- -1001234`."""
+    from signalfleet.cli import trials
+
+    finish(trials.restart(quiet_settings(), user=user, chat=chat))

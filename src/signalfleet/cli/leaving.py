@@ -21,6 +21,7 @@ from signalfleet.cli.printing import printable
 from signalfleet.domain.accounts.audit import AuditEntry
 from signalfleet.domain.ids import UserId
 from signalfleet.observability.metrics import PrometheusMetrics
+from signalfleet.ports.bus import owner_address
 from signalfleet.ports.departures import Departure
 from signalfleet.ports.errors import RefusedError
 
@@ -69,8 +70,8 @@ async def _asked(terminal: Terminal, user: UserId) -> Departure:
     """Let the running product do it: it has the user's bot and session."""
     if terminal.bus is None:
         raise ConfigurationError("the product does not run")
-    address = f"{terminal.settings.cell}.account"
-    question = {"op": "delete", "user": user}
+    address = owner_address(terminal.settings.cell, user)
+    question = {"desk": "account", "op": "delete", "user": user}
     told = await terminal.bus.request(address, question, limit_s=30.0)
     found = await terminal.store.departures.report(str(told["report"]))
     if found is None:

@@ -10,6 +10,7 @@ import typer
 
 from signalfleet.cli.account import account
 from signalfleet.cli.asks import asks
+from signalfleet.cli.bots import bots
 from signalfleet.cli.copying import copying
 from signalfleet.cli.keys import keys
 from signalfleet.cli.mt5 import mt5
@@ -19,6 +20,7 @@ from signalfleet.cli.rules import rules
 from signalfleet.cli.running import fail, finish, quiet_settings, settings_of_environment
 from signalfleet.cli.sim import sim
 from signalfleet.cli.store import migrate, store
+from signalfleet.domain.settings.choices import ExitPolicy
 from signalfleet.observability.logs import set_up_logs
 from signalfleet.ports.errors import PortError
 
@@ -40,6 +42,7 @@ app.add_typer(profile, name="profile")
 app.add_typer(rules, name="rules")
 app.add_typer(copying, name="copying")
 app.add_typer(asks, name="asks")
+app.add_typer(bots, name="bots")
 User = Annotated[str | None, typer.Option(help="Whose; needed where there are several users.")]
 
 
@@ -60,19 +63,30 @@ class RoleName(StrEnum):
 @app.command()
 def run(
     role: Annotated[RoleName, typer.Option(help="What this process does.")] = RoleName.ALL_IN_ONE,
+    *,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=256, help="Worker processes of a supervisor; else WORKERS."),
+    ] = None,
+    number: Annotated[int | None, typer.Option(hidden=True, min=0)] = None,
+    beat: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run SignalFleet with the settings of the environment and of `.env`."""
-    from signalfleet.bootstrap import process, supervisor
+    from signalfleet.cli import running_roles
 
-    settings = settings_of_environment()
-    set_up_logs(as_json=settings.log_format == "json", level=settings.log_level)
-    starts = {
-        RoleName.ALL_IN_ONE: process.run_all_in_one,
-        RoleName.SUPERVISOR: supervisor.run_supervisor,
-        RoleName.WORKER: process.run_worker,
-        RoleName.WEB: process.run_web,
-    }
-    finish(starts[role](settings))
+    running_roles.run(role.value, workers=workers, number=number, beat=beat)
+
+
+@app.command()
+def worker(
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=256, help="How many; else WORKERS, one for each core.")
+    ] = None,
+) -> None:
+    """Run bots without pages, on a server beside the one that has them; needs NATS_URL."""
+    from signalfleet.cli import running_roles
+
+    running_roles.run("workers", workers=processes)
 
 
 @app.command()
@@ -218,11 +232,19 @@ def login(
 
 
 @app.command()
-def logout(user: User = None) -> None:
+def logout(
+    *,
+    open_trades: Annotated[
+        ExitPolicy | None,
+        typer.Option(help="What becomes of open trades; else your setting exit_policy says it."),
+    ] = None,
+    user: User = None,
+) -> None:
     """Stop the bot, end the session at Telegram, and delete it."""
     from signalfleet.cli import telegram as command
 
-    finish(command.logout(quiet_settings(), user=user, dialog=command.Dialog()))
+    settings = quiet_settings()
+    finish(command.logout(settings, user=user, policy=open_trades, dialog=command.Dialog()))
 
 
 @channels.command("list")
@@ -238,8 +260,12 @@ def list_channels(search: str = "", user: User = None) -> None:
 def choose_channels(
     chats: Annotated[list[int], typer.Argument(help="Numbers of chats, as listed; after `--`.")],
     mode: Annotated[
-        Mode, typer.Option(help="on copies, approve asks first, paper only reads, off stops.")
+        Mode, typer.Option(help="on copies, approve asks first, paper plays, off stops.")
     ] = Mode.PAPER,
+    *,
+    full: Annotated[
+        bool, typer.Option("--no-probation", help="Copy in full from the first signal on.")
+    ] = False,
     user: User = None,
 ) -> None:
     """Read chats, copy them, or stop reading them: `channels choose --mode on -- -1001234`."""
@@ -247,7 +273,9 @@ def choose_channels(
 
     settings, dialog = quiet_settings(), command.Dialog()
     finish(
-        command.choose_channels(settings, user=user, chats=chats, mode=mode.value, dialog=dialog)
+        command.choose_channels(
+            settings, user=user, chats=chats, mode=mode.value, dialog=dialog, is_full=full
+        )
     )
 
 

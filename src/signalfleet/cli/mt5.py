@@ -6,6 +6,7 @@ import typer
 
 from signalfleet.app.connect_mt5 import Way
 from signalfleet.cli.running import finish, quiet_settings
+from signalfleet.domain.settings.choices import ExitPolicy
 
 mt5: Final = typer.Typer(help="Your MetaTrader 5 accounts.", no_args_is_help=True)
 User = Annotated[str | None, typer.Option(help="Whose; needed where there are several users.")]
@@ -67,3 +68,23 @@ def open_demo(
         balance=balance,
     )
     finish(accounts.open_demo(quiet_settings(), wish, region=region, user=user, dialog=Dialog()))
+
+
+@mt5.command("disconnect")
+def disconnect(
+    account: Annotated[str, typer.Argument(help="The account's id, as `mt5 list` shows it.")],
+    *,
+    open_trades: Annotated[
+        ExitPolicy | None,
+        typer.Option(help="What becomes of open trades; else your setting exit_policy says it."),
+    ] = None,
+    user: User = None,
+) -> None:
+    """Take an account away: nothing more is opened there, and what is open ends as you wish."""
+    from signalfleet.cli import accounts
+    from signalfleet.cli.telegram import Dialog
+
+    settings, dialog = quiet_settings(), Dialog()
+    finish(
+        accounts.disconnect(settings, user=user, account=account, policy=open_trades, dialog=dialog)
+    )

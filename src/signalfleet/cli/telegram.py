@@ -10,12 +10,16 @@ from typing import Any, Final
 import typer
 
 from signalfleet.app.audit import note
+from signalfleet.app.exits import begin_exit, end_exit, exit_policy_of
 from signalfleet.app.sign_in import Consent, Settled, WhoSignsIn
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.bootstrap.terminal import Terminal, open_terminal
 from signalfleet.cli.printing import printable
 from signalfleet.domain.accounts.bot_state import BotState
+from signalfleet.domain.accounts.copy_states import USER
+from signalfleet.domain.accounts.exits import POLICY_WORDS, ExitCause
 from signalfleet.domain.ids import new_user_id
+from signalfleet.domain.settings.choices import ExitPolicy
 from signalfleet.ports.chat_sign_in import (
     ChatSignIn,
     PasswordNeeded,
@@ -77,6 +81,7 @@ async def login(settings: Settings, *, phone: str | None, agreed: bool, dialog: 
         mine = terminal.store.user(settled.profile.user_id)
         if settled.is_kept:
             await note(mine, terminal.clock, "terminal", "telegram_connected")
+            await end_exit(mine, USER, ExitCause.TELEGRAM)
     profile = settled.profile
     dialog.say(f"Signed in as {printable(profile.display_name)}, user {profile.user_id}.")
     if not settled.is_kept:
@@ -85,16 +90,27 @@ async def login(settings: Settings, *, phone: str | None, agreed: bool, dialog: 
     return 0
 
 
-async def logout(settings: Settings, *, user: str | None, dialog: Dialog) -> int:
-    """End the session at Telegram, then delete it; open trades stay managed."""
+async def logout(
+    settings: Settings, *, user: str | None, policy: ExitPolicy | None = None, dialog: Dialog
+) -> int:
+    """End the session at Telegram, then delete it; open trades follow the user's wish."""
     async with open_terminal(settings) as terminal:
         whose = await terminal.user(user)
         if terminal.bus is not None:
-            await terminal.about(whose, "sign_out")
+            chosen = None if policy is None else policy.value
+            await terminal.about(whose, "sign_out", exit_policy=chosen)
         else:
+            mine, now = terminal.store.user(whose), terminal.clock.now()
+            await begin_exit(mine, USER, ExitCause.TELEGRAM, now, policy)
             await terminal.sign_in.sign_out(whose)
-        await note(terminal.store.user(whose), terminal.clock, "terminal", "telegram_disconnected")
-    dialog.say("Signed out of Telegram. Open trades keep their stop and target at the broker.")
+        mine = terminal.store.user(whose)
+        await note(mine, terminal.clock, "terminal", "telegram_disconnected")
+        live, wish = len(await mine.journal.live_trades()), await exit_policy_of(mine, None)
+    dialog.say("Signed out of Telegram.")
+    if live:
+        dialog.say(f"{live} open or pending: {POLICY_WORDS[policy or wish]}")
+    if live and terminal.bus is None:
+        dialog.say("It is carried out as soon as SignalFleet runs.")
     return 0
 
 
@@ -112,15 +128,22 @@ async def list_channels(
 
 
 async def choose_channels(
-    settings: Settings, *, user: str | None, chats: Sequence[int], mode: str, dialog: Dialog
+    settings: Settings,
+    *,
+    user: str | None,
+    chats: Sequence[int],
+    mode: str,
+    dialog: Dialog,
+    is_full: bool = False,
 ) -> int:
-    """Set what is done with chats: on, paper or off."""
+    """Set what is done with chats: on, paper or off. `is_full`: without probation."""
     async with open_terminal(settings) as terminal:
         whose = await terminal.user(user)
         if mode == "off":
             question: dict[str, Any] = {"chosen": [], "shown": list(chats), "mode": "off"}
         else:
             question = {"chosen": list(chats), "shown": [], "mode": mode}
+            question["skip_probation"] = is_full
         told = await terminal.about(whose, "choose", **question)
         if mode != "off":
             await terminal.store.user(whose).bot.set_wish(on=True, by="terminal")

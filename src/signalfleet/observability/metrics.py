@@ -5,6 +5,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from signalfleet.observability.distribution import Distribution
+
 COUNTERS: Final[dict[str, tuple[str, Sequence[str]]]] = {
     "signalfleet_signals_total": ("Messages by end state.", ("outcome", "reason")),
     "signalfleet_intents_total": ("Intents by end state.", ("lane", "action", "state")),
@@ -20,6 +22,7 @@ COUNTERS: Final[dict[str, tuple[str, Sequence[str]]]] = {
     "signalfleet_parse_drift_total": ("Channels that changed how they write.", ()),
     "signalfleet_bot_starts_total": ("Bots that began to read.", ()),
     "signalfleet_bot_crashes_total": ("Bots that ended by an unexpected error.", ()),
+    "signalfleet_bot_recycles_total": ("Bots that used too much and began anew.", ("reason",)),
     "signalfleet_metaapi_responses_total": ("Answers of MetaApi.", ("region", "code")),
     "signalfleet_metaapi_account_circuits_total": ("Accounts left in peace.", ("region",)),
     "signalfleet_telegram_reconnects_total": ("Connections that came up.", ("reason",)),
@@ -38,11 +41,17 @@ COUNTERS: Final[dict[str, tuple[str, Sequence[str]]]] = {
     "signalfleet_notices_given_up_total": ("Notices that never left.", ("kind",)),
     "signalfleet_store_away_total": ("Times that a bot found the store away.", ()),
     "signalfleet_emergency_entries_total": ("Changes that only the emergency file had.", ()),
+    "signalfleet_lease_losses_total": ("Times that slots were dropped for a lost lease.", ()),
     "signalfleet_emergency_refused_total": ("Emergency files that the store refused.", ()),
 }
 GAUGES: Final[dict[str, tuple[str, Sequence[str]]]] = {
     "signalfleet_active_bots": ("Bots that run now.", ()),
     "signalfleet_bot_capacity": ("Bots that this process may run.", ()),
+    "signalfleet_bots": ("Bots by state.", ("state",)),
+    "signalfleet_bots_waiting": ("Bots that are wished for and wait for a place.", ()),
+    "signalfleet_lease_seconds_left": ("Time until no order may leave, unless renewed.", ()),
+    "signalfleet_slots": ("Slots held, missing here, or without room anywhere.", ("state",)),
+    "signalfleet_capacity_exhausted": ("1 while the fleet lacks room or headroom.", ()),
     "signalfleet_order_unknown_age_seconds": ("Age of the oldest unknown order.", ()),
     "signalfleet_metaapi_credits_available_ratio": ("Share of credits left.", ("region",)),
     "signalfleet_metaapi_circuit": ("1 while entries to a region are stopped.", ("region",)),
@@ -52,8 +61,20 @@ GAUGES: Final[dict[str, tuple[str, Sequence[str]]]] = {
 }
 HISTOGRAMS: Final[dict[str, tuple[str, Sequence[str]]]] = {
     "signalfleet_metaapi_request_seconds": ("Time of a call to MetaApi.", ("kind",)),
+    "signalfleet_takeover_seconds": ("From a worker's last sign to its slots' new owner.", ()),
     "signalfleet_telegram_connect_wait_seconds": ("Time in the queue to connect.", ()),
     "signalfleet_telegram_repair_seconds": ("Time to read chats again.", ()),
+    "signalfleet_loop_lag_seconds": ("How late the loop is for what is due.", ()),
+}
+DISTRIBUTIONS: Final[dict[str, tuple[str, Sequence[float]]]] = {
+    "signalfleet_bot_cpu_ratio": (
+        "Share of a core that each running bot uses.",
+        (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1),
+    ),
+    "signalfleet_bot_memory_bytes": (
+        "Memory that hangs on each running bot.",
+        tuple(1024 * 2**power for power in range(5, 18)),
+    ),
 }
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60)
 
@@ -75,6 +96,11 @@ class PrometheusMetrics:
             name: Histogram(name, text, labels, registry=self._registry, buckets=BUCKETS)
             for name, (text, labels) in HISTOGRAMS.items()
         }
+        self._distributions = {
+            name: Distribution(name, text, bounds) for name, (text, bounds) in DISTRIBUTIONS.items()
+        }
+        for distribution in self._distributions.values():
+            self._registry.register(distribution)
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         metric = self._counters[name]
@@ -87,6 +113,9 @@ class PrometheusMetrics:
     def observe(self, name: str, seconds: float, **labels: str) -> None:
         metric = self._histograms[name]
         (metric.labels(**labels) if labels else metric).observe(seconds)
+
+    def distribution(self, name: str, values: Sequence[float]) -> None:
+        self._distributions[name].show(values)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

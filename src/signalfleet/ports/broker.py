@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from signalfleet.domain.instruments.model import Instrument, Quote, Side
 from signalfleet.domain.money import Lots, Price
+from signalfleet.domain.risk.facts import Movement
 from signalfleet.domain.trading.orders import BrokerOrder
 from signalfleet.domain.trading.outcomes import Outcome
 from signalfleet.domain.trading.reports import AccountFacts, Snapshot
@@ -74,6 +75,10 @@ class Broker(PriceSource, Protocol):
         ...
 
     async def account(self) -> AccountFacts: ...
+
+    async def movements(self, since: datetime) -> tuple[Movement, ...]:
+        """Return every change of the balance since then; TemporaryError if not all can be read."""
+        ...
 
     async def margin(self, question: MarginQuestion) -> Decimal | None:
         """Return the margin in the account's currency; None if the broker cannot tell."""

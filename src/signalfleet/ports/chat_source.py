@@ -158,6 +158,10 @@ class ChatSource(Protocol):
         """
         ...
 
+    def break_off(self) -> None:
+        """Reset the open connection at once and open none any more; `run` has still to be ended."""
+        ...
+
     async def history(
         self, chat: ChannelId, *, before: MessageId | None, limit: int
     ) -> Sequence[ChannelMessage]:
@@ -165,6 +169,14 @@ class ChatSource(Protocol):
 
         RefusedError if the chat is not watched; TemporaryError while the connection is not up.
         """
+        ...
+
+    def footprint(self) -> int:
+        """Return about how many bytes its queues and caches hold, by number and usual size."""
+        ...
+
+    def trim(self) -> None:
+        """Drop what is kept for speed alone."""
         ...
 
     async def aclose(self) -> None:

@@ -17,3 +17,14 @@ class Lease(Protocol):
     def age_s(self) -> float:
         """Return the seconds, monotonic, since the last renewal that succeeded was begun."""
         ...
+
+
+class EndedLease:
+    """What is left of a hold on a slot that somebody else has by now."""
+
+    @property
+    def ttl_s(self) -> float:
+        return 1.0
+
+    def age_s(self) -> float:
+        return float("inf")

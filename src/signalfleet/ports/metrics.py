@@ -1,5 +1,6 @@
 """Counting and timing, by names of the catalogue only. No label may name a user or a channel."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -9,3 +10,7 @@ class Metrics(Protocol):
     def gauge(self, name: str, value: float, **labels: str) -> None: ...
 
     def observe(self, name: str, seconds: float, **labels: str) -> None: ...
+
+    def distribution(self, name: str, values: Sequence[float]) -> None:
+        """Show how a value is spread over its owners now; the next call replaces it."""
+        ...

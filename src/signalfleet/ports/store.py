@@ -326,6 +326,14 @@ class WebSession:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UserMark:
+    """`rev` is another one after any change of Stop, accounts, channels, settings or profile."""
+
+    rev: str
+    has_unread: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLimit:
     count: int
     within: timedelta
@@ -344,8 +352,17 @@ class Fleet(Protocol):
         """Say that this database is the one that trades; `generation` must be given."""
         ...
 
-    async def claim_slots(self, cell: str, slots: Sequence[int], worker: str) -> int:
-        """Take the slots under a new epoch, higher than any before; return it."""
+    async def slot_epochs(self, cell: str, slots: Sequence[int]) -> Mapping[int, int]:
+        """Return the epoch under which each of the slots is owned, 0 where it never was."""
+        ...
+
+    async def raise_fences(
+        self, cell: str, epochs: Mapping[int, int], worker: str
+    ) -> frozenset[int]:
+        """Take each slot under its epoch where the stored one is lower; return the slots taken.
+
+        From then on nobody writes for their users under another epoch.
+        """
         ...
 
     async def add_user(self, profile: UserProfile) -> UserProfile:
@@ -357,6 +374,13 @@ class Fleet(Protocol):
     async def user_by_telegram(self, telegram_id: int) -> UserProfile | None: ...
 
     async def users_of_slots(self, cell: str, slots: Sequence[int]) -> tuple[UserId, ...]: ...
+
+    async def marks(self, cell: str, slots: Sequence[int]) -> Mapping[UserId, UserMark]:
+        """Tell of all users of these slots at once who has to be looked at.
+
+        A store that cannot tell cheaply leaves users out: they are looked at one by one.
+        """
+        ...
 
     async def wishes_since(self, rev: int, limit: int = 500) -> tuple[tuple[UserId, int], ...]:
         """Return users whose wish or halt changed after `rev`, with the new rev, in order."""

@@ -8,15 +8,12 @@ from signalfleet.domain.ids import UserId
 Cell: TypeAlias = str | int | None
 """Amounts are text in plain digits, so that equal rows are equal in every store."""
 CopiedRow: TypeAlias = Mapping[str, Cell]
+Tables: TypeAlias = Mapping[str, Sequence[CopiedRow]]
+"""All rows of one user by table, those first that others refer to."""
 
 
 class RowAccess(Protocol):
     """A store's rows by the names of tables and columns of the SQL schema."""
-
-    @property
-    def user_tables(self) -> Sequence[str]:
-        """Return the tables whose rows belong to a user, in the order in which they are filled."""
-        ...
 
     @property
     def shared_tables(self) -> Sequence[str]:
@@ -31,12 +28,16 @@ class RowAccess(Protocol):
         """Return the next users in the order of their ids."""
         ...
 
-    async def rows_of(self, user: UserId, table: str) -> Sequence[CopiedRow]:
-        """Return the rows in the order of their keys."""
+    async def tables_of(self, user: UserId) -> Tables:
+        """Return all rows of a user, in any order; nothing for one who is not there."""
         ...
 
-    async def replace_user(self, user: UserId, tables: Mapping[str, Sequence[CopiedRow]]) -> None:
-        """Make these the only rows of the user, as one unit."""
+    def as_kept(self, user: UserId, tables: Tables) -> Tables:
+        """Return rows as this store gives them back once they are in it."""
+        ...
+
+    async def replace_user(self, user: UserId, tables: Tables) -> None:
+        """Make these the only rows of the user; one who is there is there with all of them."""
         ...
 
     async def delete_user(self, user: UserId) -> None: ...

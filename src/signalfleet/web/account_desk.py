@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from signalfleet.app.export_account import export_account
-from signalfleet.ports.bus import Plain
+from signalfleet.ports.bus import Plain, owner_address
 from signalfleet.ports.errors import ConflictError
 from signalfleet.web.auth.sessions import Signed
 from signalfleet.web.deps import WebDeps
@@ -56,8 +56,8 @@ class AccountPages:
 
     async def delete(self) -> Plain:
         """Ask the worker to delete the user; its answer names the report."""
-        question = {"op": "delete", "user": self._signed.user}
-        address = f"{self._deps.cell}.account"
+        question = {"desk": "account", "op": "delete", "user": self._signed.user}
+        address = owner_address(self._deps.cell, self._signed.user)
         return await self._deps.bus.request(address, question, limit_s=DELETE_LIMIT_S)
 
 

@@ -27,11 +27,13 @@ from signalfleet.web.pages import (
     notification_settings,
     oidc_sign_in,
     profile,
+    prop_pack,
     settings,
     signals,
     signin,
     status,
     topics,
+    trials,
 )
 from signalfleet.web.present.board import Panel
 from signalfleet.web.present.words import Words
@@ -50,6 +52,7 @@ TABLES: Final = (
     connect.table,
     channels.table,
     profile.table,
+    prop_pack.table,
     settings.table,
     connect_mt5.table,
     notices.table,
@@ -58,6 +61,7 @@ TABLES: Final = (
     asks.table,
     status.table,
     topics.table,
+    trials.table,
 )
 
 

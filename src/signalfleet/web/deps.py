@@ -1,6 +1,6 @@
 """What the web role is given at start, checked once."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from signalfleet.app.edit_profile import EditProfile
 from signalfleet.domain.accounts.tiers import FREE, UserQuota
 from signalfleet.domain.ids import UserId
+from signalfleet.domain.risk.prop_packs import PropPack
 from signalfleet.ports.bus import Bus
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.identity import IdentityProvider
@@ -58,6 +59,7 @@ class WebDeps:
     identity: IdentityProvider | None = None
     profiles: EditProfile | None = None
     least_quota: UserQuota = FREE
+    packs: Mapping[str, PropPack] = field(default_factory=dict)
 
     is_armed: Callable[[], Awaitable[bool]] = always
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import UserId, new_user_id
-from signalfleet.ports.bus import Plain
+from signalfleet.ports.bus import Plain, owner_address
 from signalfleet.ports.errors import TemporaryError
 from signalfleet.ports.secrets import IntakeBinding, Secret
 from signalfleet.web.deps import WebDeps
@@ -98,7 +98,9 @@ class LoginDesk:
         }
         if phone is not None:
             question["phone"] = self._sealed(attempt, "phone", phone)
-        return await self._ask("login", question)
+        if is_visitor:
+            return await self._ask("login", question)
+        return await self._ask_owner(attempt.user, question)
 
     async def state(self, attempt: Attempt) -> Plain:
         return await self._ask(f"login.{attempt.name}", {"op": "state"})
@@ -114,7 +116,7 @@ class LoginDesk:
 
     async def of_user(self, user: UserId, op: str, **more: object) -> Plain:
         """Ask about a signed-in user's Telegram: chats, find, latest, choose, sign_out."""
-        return await self._ask("login", {"op": op, "user": user, **more}, limit_s=45.0)
+        return await self._ask_owner(user, {"op": op, "user": user, **more}, limit_s=45.0)
 
     def origin_of(self, request: Request) -> str:
         """Name where a visitor comes from for counting, without keeping the address."""
@@ -132,6 +134,13 @@ class LoginDesk:
         if not self.is_open:
             raise TemporaryError(NOT_SET_UP)
         return await self._deps.bus.request(f"{self._deps.cell}.{where}", question, limit_s=limit_s)
+
+    async def _ask_owner(self, user: UserId, question: Plain, *, limit_s: float = 10.0) -> Plain:
+        if not self.is_open:
+            raise TemporaryError(NOT_SET_UP)
+        address = owner_address(self._deps.cell, user)
+        asked = {**question, "desk": "login"}
+        return await self._deps.bus.request(address, asked, limit_s=limit_s)
 
 
 _NAME_CHARACTERS: Final = frozenset(

@@ -4,7 +4,7 @@ import secrets
 from typing import Final
 
 from signalfleet.domain.ids import UserId
-from signalfleet.ports.bus import Plain
+from signalfleet.ports.bus import Plain, owner_address
 from signalfleet.ports.errors import TemporaryError
 from signalfleet.ports.secrets import IntakeBinding, Secret
 from signalfleet.web.deps import WebDeps
@@ -26,18 +26,18 @@ class Mt5Desk:
         return self._deps.sealer is not None
 
     async def state(self, user: UserId) -> Plain:
-        return await self._ask({"op": "state", "user": user})
+        return await self._ask(user, {"op": "state"})
 
     async def again(self, user: UserId) -> Plain:
-        return await self._ask({"op": "again", "user": user})
+        return await self._ask(user, {"op": "again"})
 
     async def token(self, user: UserId, typed: str) -> Plain:
         sealed = self._sealed(user, "metaapi_token", typed)
-        return await self._ask({"op": "token", "user": user, **sealed})
+        return await self._ask(user, {"op": "token", **sealed})
 
     async def add(self, user: UserId, password: str, **chosen: str) -> Plain:
         sealed = self._sealed(user, "mt5_password", password)
-        return await self._ask({"op": "add", "user": user, **chosen, **sealed})
+        return await self._ask(user, {"op": "add", **chosen, **sealed})
 
     def _sealed(self, user: UserId, name: str, typed: str) -> dict[str, str]:
         if self._deps.sealer is None:
@@ -48,8 +48,9 @@ class Mt5Desk:
         binding = IntakeBinding(user=user, field=name, attempt=attempt)
         return {"attempt": attempt, "box": self._deps.sealer.seal(Secret(typed), binding)}
 
-    async def _ask(self, question: Plain) -> Plain:
+    async def _ask(self, user: UserId, question: Plain) -> Plain:
         if not self.is_open:
             raise TemporaryError(NOT_SET_UP)
-        address = f"{self._deps.cell}.mt5"
-        return await self._deps.bus.request(address, question, limit_s=ASK_LIMIT_S)
+        address = owner_address(self._deps.cell, user)
+        asked = {**question, "desk": "mt5", "user": user}
+        return await self._deps.bus.request(address, asked, limit_s=ASK_LIMIT_S)

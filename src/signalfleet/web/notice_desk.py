@@ -4,7 +4,7 @@ import secrets
 from typing import Final
 
 from signalfleet.domain.ids import UserId
-from signalfleet.ports.bus import Plain
+from signalfleet.ports.bus import Plain, owner_address
 from signalfleet.ports.errors import TemporaryError
 from signalfleet.ports.secrets import IntakeBinding, Secret
 from signalfleet.web.deps import WebDeps
@@ -22,10 +22,10 @@ class NoticeDeskDoor:
         self._deps = deps
 
     async def state(self, user: UserId) -> Plain:
-        return await self._ask({"op": "state", "user": user}, STATE_LIMIT_S)
+        return await self._ask(user, {"op": "state"}, STATE_LIMIT_S)
 
     async def ask(self, op: str, user: UserId, **more: str) -> Plain:
-        return await self._ask({"op": op, "user": user, **more}, ASK_LIMIT_S)
+        return await self._ask(user, {"op": op, **more}, ASK_LIMIT_S)
 
     async def give(self, op: str, user: UserId, name: str, typed: str) -> Plain:
         """Hand in what a user typed, sealed for the worker alone."""
@@ -36,6 +36,7 @@ class NoticeDeskDoor:
         box = self._deps.sealer.seal(Secret(typed), binding)
         return await self.ask(op, user, attempt=attempt, box=box)
 
-    async def _ask(self, question: Plain, limit_s: float) -> Plain:
-        address = f"{self._deps.cell}.notify"
-        return await self._deps.bus.request(address, question, limit_s=limit_s)
+    async def _ask(self, user: UserId, question: Plain, limit_s: float) -> Plain:
+        address = owner_address(self._deps.cell, user)
+        asked = {**question, "desk": "notify", "user": user}
+        return await self._deps.bus.request(address, asked, limit_s=limit_s)

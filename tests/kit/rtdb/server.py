@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from kit.canaries import WATCH
 from kit.rtdb import tree
 from kit.rtdb.rules import RuleBook
 
@@ -64,6 +65,7 @@ class FakeRtdb:
         return self
 
     def __exit__(self, *_: object) -> None:
+        WATCH.hear("the Firebase database", json.dumps(self.root))
         for fault in self.faults:
             fault.release.set()
         self._server.shutdown()

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 import structlog
 from pydantic import TypeAdapter
 
+from signalfleet.domain.ids import UserId
 from signalfleet.domain.trading.intents import (
     Action,
     AmendLeg,
@@ -50,22 +51,46 @@ class Entry:
 
 
 class EntryFile:
-    """Blocks on the disk; called in threads."""
+    """Blocks on the disk; called in threads.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._is_empty = not (path.exists() and path.stat().st_size)
+    There is a file for each ownership of the user's slot, so no two processes write into one. Who
+    owns the slot next reads what all before have left.
+    """
+
+    def __init__(self, folder: Path, user: UserId) -> None:
+        self._folder = folder
+        self._user = user
+        self._read: list[Path] = []
+        self._epoch: int | None = None
+        self._is_empty = not self._left()
 
     def is_empty(self) -> bool:
         return self._is_empty
+
+    def begin(self, epoch: int) -> bool:
+        """See what earlier owners have left, and no later one; False if this is the same still."""
+        is_new, self._epoch = epoch != self._epoch, epoch
+        self._look_again()
+        return is_new
+
+    def _look_again(self) -> None:
+        self._is_empty = not self._left()
+
+    def _left(self) -> list[Path]:
+        """Return the files that hold something, those of older owners first."""
+        found = {_epoch_of(path): path for path in self._folder.glob(f"{self._user}.*wal")}
+        until = max(found, default=0) if self._epoch is None else self._epoch
+        known = sorted(epoch for epoch in found if epoch <= until)
+        return [found[epoch] for epoch in known if found[epoch].stat().st_size]
 
     def append(self, entry: Entry) -> None:
         """Write an entry and wait until the disk has it; StoreUnavailableError if it has not."""
         line = _line(entry)
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            is_new = not self._path.exists()
-            number = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = self._folder / f"{self._user}.{entry.epoch}.wal"
+            is_new = not path.exists()
+            number = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
             try:
                 begun = os.fstat(number).st_size
                 try:
@@ -76,7 +101,7 @@ class EntryFile:
             finally:
                 os.close(number)
             if is_new:
-                _sync_folder(self._path.parent)
+                _sync_folder(self._folder)
         except OSError as e:
             raise StoreUnavailableError(
                 f"neither the store nor the emergency journal can be written ({e.strerror})"
@@ -85,24 +110,38 @@ class EntryFile:
 
     def read(self) -> list[Entry]:
         """Return the entries; what a crash left half written was never acted upon."""
-        entries = []
-        for number, line in enumerate(self._path.read_bytes().splitlines(), start=1):
-            check, body = line[:_CHECK_CHARACTERS], line[_CHECK_CHARACTERS + 1 :]
-            if check != _check(body):
-                log.error("emergency_entry_broken", line=number)
-                break
-            entries.append(_entry(json.loads(body)))
-        return entries
+        self._read = self._left()
+        return [entry for path in self._read for entry in _entries(path)]
 
     def clear(self) -> None:
-        self._path.unlink(missing_ok=True)
-        _sync_folder(self._path.parent)
-        self._is_empty = True
+        """Remove the files that were read."""
+        for path in self._read:
+            path.unlink(missing_ok=True)
+        _sync_folder(self._folder)
+        self._look_again()
 
     def set_aside(self) -> None:
         """Keep entries that the store refuses, for a person to look at."""
-        self._path.replace(self._path.with_suffix(".refused"))
-        self._is_empty = True
+        for path in self._read:
+            path.replace(path.with_suffix(".refused"))
+        self._look_again()
+
+
+def _epoch_of(path: Path) -> int:
+    """Return the epoch in a file's name; those of before there was one had none."""
+    word = path.name.split(".")[1]
+    return int(word) if word.isdecimal() else 0
+
+
+def _entries(path: Path) -> list[Entry]:
+    entries = []
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        check, body = line[:_CHECK_CHARACTERS], line[_CHECK_CHARACTERS + 1 :]
+        if check != _check(body):
+            log.error("emergency_entry_broken", line=number)
+            break
+        entries.append(_entry(json.loads(body)))
+    return entries
 
 
 def _line(entry: Entry) -> bytes:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -35,9 +34,11 @@ ASK_AGAIN_S: Final = 3.0
 class EmergencyJournal:
     """Port OrderJournal. What is not changed here goes straight to the store."""
 
-    def __init__(self, journal: OrderJournal, path: Path, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, journal: OrderJournal, file: EntryFile, clock: Clock, metrics: Metrics
+    ) -> None:
         self._journal = journal
-        self._file = EntryFile(path)
+        self._file = file
         self._clock = clock
         self._metrics = metrics
         self._known = Known()
@@ -65,6 +66,12 @@ class EmergencyJournal:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - The store's own method.
         return getattr(self._journal, name)
 
+    async def recover(self, epoch: int) -> None:
+        """Begin an ownership: forget what was known, and tell the store what others have left."""
+        if await asyncio.to_thread(self._file.begin, epoch):
+            self._known = Known()
+        await self.replay(epoch)
+
     async def replay(self, epoch: int | None = None) -> None:
         """Write into the store what it does not know yet, in order; then forget it here."""
         if self._file.is_empty():
@@ -77,7 +84,10 @@ class EmergencyJournal:
                 for entry in entries:
                     await self._write(entry.change, epoch or entry.epoch)
                 self.note_written()
-            except (FencedError, ConflictError, RefusedError, DomainError) as error:
+            except FencedError:
+                self.note_written()
+                raise  # The next owner has them.
+            except (ConflictError, RefusedError, DomainError) as error:
                 self.note_written()
                 await asyncio.to_thread(self._file.set_aside)
                 self._metrics.count("signalfleet_emergency_refused_total")

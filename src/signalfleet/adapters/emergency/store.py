@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
+from signalfleet.adapters.emergency.entries import EntryFile
 from signalfleet.adapters.emergency.journal import EmergencyJournal
 from signalfleet.domain.ids import AccountId, UserId
 from signalfleet.domain.trading.records import MessageKey
@@ -32,14 +33,14 @@ class EmergencyStore:
 
     async def recover(self, user_id: UserId, epoch: int) -> None:
         """Tell the store what only the file knows; the first thing that a user's bot does."""
-        await self._of(user_id).replay(epoch)
+        await self._of(user_id).recover(epoch)
 
     def _of(self, user_id: UserId) -> EmergencyJournal:
         found = self._journals.get(user_id)
         if found is None:
             found = self._journals[user_id] = EmergencyJournal(
                 self._store.user(user_id).journal,
-                self._folder / f"{user_id}.wal",
+                EntryFile(self._folder, user_id),
                 self._clock,
                 self._metrics,
             )

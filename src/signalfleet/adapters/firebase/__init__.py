@@ -6,6 +6,7 @@ rules fence by epoch; a claim is a conditional write of one node before it.
 """
 
 from signalfleet.adapters.firebase.limits import LAYOUT
+from signalfleet.adapters.firebase.row_access import open_row_access
 from signalfleet.adapters.firebase.store import FirebaseStore, Identity
 
-__all__ = ["LAYOUT", "FirebaseStore", "Identity"]
+__all__ = ["LAYOUT", "FirebaseStore", "Identity", "open_row_access"]

@@ -226,16 +226,14 @@ def as_rows(value: Json) -> dict[str, Row]:
 
 
 def open_app(
-    identity: str, urls: Sequence[str], account_file: Path | None = None
+    identity: str | None, urls: Sequence[str], account_file: Path | None = None
 ) -> firebase_admin.App:
-    """Make the SDK's application of one identity. Without the override no rule would hold."""
+    """Make the SDK's application of one identity. None is the administrator: no rule holds then."""
     account = None if account_file is None else credentials.Certificate(str(account_file))
-    name = f"signalfleet-{identity}-{secrets.token_hex(4)}"
-    options = {
-        "databaseURL": urls[0],
-        "databaseAuthVariableOverride": {"uid": identity},
-        "httpTimeout": HTTP_TIMEOUT_S,
-    }
+    name = f"signalfleet-{identity or 'copy'}-{secrets.token_hex(4)}"
+    options: dict[str, object] = {"databaseURL": urls[0], "httpTimeout": HTTP_TIMEOUT_S}
+    if identity is not None:
+        options["databaseAuthVariableOverride"] = {"uid": identity}
     return firebase_admin.initialize_app(account, options, name)
 
 

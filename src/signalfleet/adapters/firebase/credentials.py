@@ -40,7 +40,7 @@ class FirebaseCredentials:
     async def key(self, key_version: int | None = None) -> WrappedKey | None:
         if key_version is None:
             return next(reversed(await self.keys()), None)
-        row = await self._corner.row(NODE, KEYS, _version(key_version))
+        row = await self._corner.row(NODE, KEYS, version_key(key_version))
         return None if row is None else _key(row)
 
     async def keys(self) -> tuple[WrappedKey, ...]:
@@ -52,17 +52,19 @@ class FirebaseCredentials:
         def added(found: Row | None) -> Row | None:
             return {**asdict(key)} if found is None else None
 
-        stored = await self._corner.change((NODE, KEYS, _version(key.key_version)), added)
+        stored = await self._corner.change((NODE, KEYS, version_key(key.key_version)), added)
         return key if stored is None else _key(stored)
 
     async def swap_key(self, old: WrappedKey, new: WrappedKey) -> bool:
-        return await self._swap((NODE, KEYS, _version(old.key_version)), asdict(old), asdict(new))
+        return await self._swap(
+            (NODE, KEYS, version_key(old.key_version)), asdict(old), asdict(new)
+        )
 
     async def delete_key(self, key_version: int) -> bool:
         if any(one.key_version == key_version for one in await self.list()):
             return False
         rtdb = await self._corner.writable(as_worker=True)
-        await rtdb.put(self._corner.path(NODE, KEYS, _version(key_version)), None)
+        await rtdb.put(self._corner.path(NODE, KEYS, version_key(key_version)), None)
         return True
 
     async def _swap(self, parts: tuple[str, ...], old: Row, new: Row) -> bool:
@@ -80,7 +82,7 @@ def _swapping(old: Row, new: Row, swapped: list[bool]) -> Callable[[Row | None],
     return swap
 
 
-def _version(key_version: int) -> str:
+def version_key(key_version: int) -> str:
     return encode_key(f"v{key_version}")
 
 

@@ -3,12 +3,12 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from signalfleet.adapters.firebase.client import Json, Query, Row, Rtdb
+from signalfleet.adapters.firebase.client import Query, Row, Rtdb
 from signalfleet.adapters.firebase.database import Database, at_once, text, whole
 from signalfleet.adapters.firebase.errors import DeniedError
 from signalfleet.adapters.firebase.limits import PATHS_AT_ONCE
@@ -24,7 +24,7 @@ from signalfleet.adapters.firebase.rows import (
 from signalfleet.domain.ids import SLOTS, InstallationId, UserId, slot
 from signalfleet.ports.departures import Arming
 from signalfleet.ports.errors import RefusedError
-from signalfleet.ports.store import AttemptLimit, UserProfile, WebSession
+from signalfleet.ports.store import AttemptLimit, UserMark, UserProfile, WebSession
 
 _NEWEST: Final = "newest"
 
@@ -60,21 +60,30 @@ class FirebaseFleet:
             row["not_before"] = to_micros(arming.entries_not_before)
         await self._database.worker().put(path("installation", "arming"), row)
 
-    async def claim_slots(self, cell: str, slots: Sequence[int], worker: str) -> int:
-        """Take a number that nobody had, raise the slots to it, then their users one by one.
+    async def slot_epochs(self, cell: str, slots: Sequence[int]) -> Mapping[int, int]:
+        rows = await self._database.worker().rows("fences")
+        return {one: whole(rows.get(path(slot_key(cell, one)), {}), "epoch") for one in slots}
+
+    async def raise_fences(
+        self, cell: str, epochs: Mapping[int, int], worker: str
+    ) -> frozenset[int]:
+        """Raise the slots to their epochs, then their users one by one.
 
         Rules let all of these only rise. A worker that is overtaken meanwhile owns what it is left
         with, which is nothing of what the newer one claimed.
         """
         rtdb = self._database.worker()
-        epoch = await self._next_epoch(rtdb, cell)
-        fence: Row = {"epoch": epoch, "worker": worker}
+        slots, taken = list(epochs), set[int]()
         for number in range(0, len(slots), PATHS_AT_ONCE):
             some = slots[number : number + PATHS_AT_ONCE]
-            await self._raise(rtdb, {path(slot_key(cell, one)): fence for one in some})
-        users = await self.users_of_slots(cell, slots)
-        await at_once(self._raise_user(user, epoch) for user in users)
-        return epoch
+            fences: dict[int, Row] = {
+                one: {"epoch": epochs[one], "worker": worker, "wid": secrets.token_hex(8)}
+                for one in some
+            }
+            taken |= await self._raise(rtdb, cell, fences)
+        users = await self.users_of_slots(cell, sorted(taken))
+        await at_once(self._raise_user(user, epochs[slot(user)]) for user in users)
+        return frozenset(taken)
 
     async def add_user(self, profile: UserProfile) -> UserProfile:
         """The login is claimed first, the directory written last: it is what makes a user exist."""
@@ -88,7 +97,7 @@ class FirebaseFleet:
         if user != profile.user_id:
             profile = replace(profile, user_id=user, slot=slot(user))
         database = self._database
-        shard = _shard(user, database.shards)
+        shard = shard_of(user, database.shards)
         row = profile_row(profile)
         kept = await database.any(shard).change(
             user_path(user, "profile"), lambda found: row if found is None else None
@@ -119,6 +128,10 @@ class FirebaseFleet:
         else:
             keys = [list(one) for one in await at_once(rtdb.keys(node) for node in nodes)]
         return tuple(sorted(UserId(key) for some in keys for key in some))
+
+    async def marks(self, cell: str, slots: Sequence[int]) -> Mapping[UserId, UserMark]:  # noqa: ARG002
+        """Tell of nobody: there is no question about many users, and each row has to be paid."""
+        return {}
 
     async def wishes_since(self, rev: int, limit: int = 500) -> tuple[tuple[UserId, int], ...]:
         """Look at the cell's counter first: mostly nothing is new, and the slots are many rows."""
@@ -181,28 +194,28 @@ class FirebaseFleet:
         await self._database.any().change(path("attempts", f"{kind}|{key}"), counted)
         return free[-1]
 
-    async def _next_epoch(self, rtdb: Rtdb, cell: str) -> int:
-        """The newest epoch of a cell stands beside its slots."""
-
-        def raised(found: Row | None) -> Row:
-            return {"epoch": whole(found or {}, "epoch") + 1, "worker": ""}
-
-        row = await rtdb.change(path("fences", slot_key(cell, _NEWEST)), raised)
-        return whole(row or {}, "epoch")
-
-    async def _raise(self, rtdb: Rtdb, fences: dict[str, Json]) -> None:
+    async def _raise(self, rtdb: Rtdb, cell: str, fences: Mapping[int, Row]) -> set[int]:
         try:
-            await rtdb.update("fences", fences)
+            await rtdb.update(
+                "fences", {path(slot_key(cell, one)): fence for one, fence in fences.items()}
+            )
         except DeniedError:
             # One of them is owned by somebody newer: the others are still ours to take.
-            await at_once(_raise_one(rtdb, node, fence) for node, fence in fences.items())
+            done = await at_once(
+                _raise_one(rtdb, path("fences", slot_key(cell, one)), fence)
+                for one, fence in fences.items()
+            )
+            return {one for one, is_ours in zip(fences, done, strict=True) if is_ours}
+        return set(fences)
 
     async def _raise_user(self, user: UserId, epoch: int) -> None:
         entry = await self._database.entry(user)
         if entry is None:
             return
-        rtdb = self._database.worker(entry.shard)
-        await _raise_one(rtdb, user_path(user, "bot", "epoch"), epoch, parent="")
+        try:
+            await self._database.worker(entry.shard).put(user_path(user, "bot", "epoch"), epoch)
+        except DeniedError:
+            return
 
     async def _claim_login(self, telegram_id: int, user: UserId) -> UserId:
         mine: Row = {"user_id": user}
@@ -223,18 +236,21 @@ THREADS_WORTH: Final = 16
 """Above this many slots one look at all of them is cheaper than one look at each."""
 
 
-async def _raise_one(rtdb: Rtdb, node: str, value: Json, *, parent: str = "fences/") -> None:
+async def _raise_one(rtdb: Rtdb, node: str, fence: Row) -> bool:
+    """Tell whether the fence is ours; what was written once already is refused the second time."""
     try:
-        await rtdb.put(parent + node, value)
+        await rtdb.put(node, fence)
     except DeniedError:
-        return
+        found = await rtdb.row(node)
+        return found is not None and found.get("wid") == fence["wid"]
+    return True
 
 
 def _login(telegram_id: int) -> str:
     return path("logins", f"t{telegram_id}")
 
 
-def _shard(user: UserId, shards: int) -> int:
+def shard_of(user: UserId, shards: int) -> int:
     """Chosen once, at sign-up; from then on the directory says where a user is."""
     digest = hashlib.blake2b(user.encode(), digest_size=8, person=b"sf-shard-1").digest()
     return int.from_bytes(digest, "big") % shards

@@ -13,35 +13,17 @@ from signalfleet.domain.ids import ChannelId, MessageId, content_hash
 from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.domain.signals.revisions import (
     TOMBSTONE,
-    KnownRevision,
     Place,
     place_deletion,
     place_revision,
 )
 from signalfleet.domain.trading.records import MessageKey
 from signalfleet.ports.chat_source import ChatBatch, Deleted, Edited, Origin, Posted
+from signalfleet.ports.inbox_rows import InboxRow
 from signalfleet.ports.store import MessageState, StoredMessage
 
 _LAST: Final = "~"
 """Sorts behind every digit, so that a range of keys ends there."""
-
-
-@dataclass(slots=True)
-class _Row:
-    stored: StoredMessage
-    content: str
-    arrival: int
-
-    @property
-    def known(self) -> KnownRevision:
-        message = self.stored.message
-        return KnownRevision(
-            rev=self.stored.rev,
-            edited_at=message.edited_at,
-            content=self.content,
-            posted_at=message.posted_at,
-            deleted_at=self.stored.deleted_at,
-        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +33,7 @@ class _Draft:
     via: Origin
     at: datetime
     arrivals: int
-    rows: dict[MessageKey, _Row]
+    rows: dict[MessageKey, InboxRow]
     added: list[MessageKey] = field(default_factory=list)
     changed: set[MessageKey] = field(default_factory=set)
 
@@ -86,11 +68,11 @@ class _Draft:
             deleted_at=place.deleted_at,
         )
         self.arrivals += 1
-        self.rows[stored.key] = _Row(stored, content, self.arrivals)
+        self.rows[stored.key] = InboxRow(stored, content, self.arrivals)
         self.changed.add(stored.key)
         self.added.append(stored.key)
 
-    def _of(self, chat: ChannelId, message: MessageId) -> list[_Row]:
+    def _of(self, chat: ChannelId, message: MessageId) -> list[InboxRow]:
         own = (row for key, row in self.rows.items() if (key.chat, key.message) == (chat, message))
         return sorted(own, key=lambda row: row.known.order)
 
@@ -147,11 +129,11 @@ class FirebaseInbox:
                 values = left_new(key, row, MessageState.QUARANTINED, reason, epoch)
             await self._corner.fenced(epoch, values)
 
-    async def _revisions(self, chat: ChannelId, message: MessageId) -> list[_Row]:
+    async def _revisions(self, chat: ChannelId, message: MessageId) -> list[InboxRow]:
         first = post_key(chat, message) + "_r"
         rows = await self._corner.rows("inbox", Query(by=None, start=first, end=first + _LAST))
         return [
-            _Row(stored_message(row), str(row.get("content", TOMBSTONE)), whole(row, "arrival"))
+            InboxRow(stored_message(row), str(row.get("content", TOMBSTONE)), whole(row, "arrival"))
             for row in rows.values()
         ]
 

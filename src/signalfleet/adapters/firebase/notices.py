@@ -12,8 +12,8 @@ from signalfleet.domain.accounts.notices import QUIET, Notice, NoticeKind
 from signalfleet.ports.notices import KEPT, StoredNotice
 
 NODE: Final = "notifications"
-_HEAD: Final = "_head"
-_REMEMBERED: Final = 100
+HEAD: Final = "_head"
+REMEMBERED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,17 @@ class FirebaseNotices:
             return told[-1]
 
         rtdb = await self._corner.writable()
-        await rtdb.change(self._corner.path(NODE, _HEAD), tell)
+        await rtdb.change(self._corner.path(NODE, HEAD), tell)
         head = told[-1]
         if head is None:
             return False
-        values: dict[str, Json] = {f"{_HEAD}/last": None}
+        values: dict[str, Json] = {f"{HEAD}/last": None}
         for last in (head["last"], head.get("before")):
             # One before that is still in the head was left there by a writer that died.
             if isinstance(last, dict):
-                values[_key(whole(last, "number"))] = last
+                values[notice_key(whole(last, "number"))] = last
         if whole(head, "newest") > KEPT:
-            values[_key(whole(head, "newest") - KEPT)] = None
+            values[notice_key(whole(head, "newest") - KEPT)] = None
         await rtdb.update(self._corner.path(NODE), values)
         return True
 
@@ -81,7 +81,7 @@ def _told(head: Row, row: Row, since: int) -> Row | None:
     number = whole(head, "newest") + 1
     told: Row = {
         "newest": number,
-        "lately": to_json(lately[-_REMEMBERED:], "notices"),
+        "lately": to_json(lately[-REMEMBERED:], "notices"),
         "last": {**row, "number": number},
     }
     if isinstance(head.get("last"), dict):
@@ -89,7 +89,7 @@ def _told(head: Row, row: Row, since: int) -> Row | None:
     return told
 
 
-def _key(number: int) -> str:
+def notice_key(number: int) -> str:
     return f"n{number:012d}"
 
 

@@ -1,7 +1,7 @@
 """The one place where paths are built. The user comes first, and every part is encoded."""
 
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from signalfleet.adapters.firebase.limits import MAX_KEY_BYTES
 from signalfleet.domain.errors import DomainError
@@ -20,6 +20,11 @@ def encode_key(raw: str) -> str:
     if not key or len(key.encode()) > MAX_KEY_BYTES:
         raise DomainError("a key must have 1 to 768 bytes")
     return key
+
+
+def decode_key(key: str) -> str:
+    """Return the text that a key was made of."""
+    return unquote(key)
 
 
 def path(*parts: str) -> str:

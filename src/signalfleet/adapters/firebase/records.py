@@ -24,11 +24,10 @@ from signalfleet.adapters.firebase.rows import (
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import AccountId, ChannelId
+from signalfleet.ports.account_words import BROKERS, MODES
 from signalfleet.ports.errors import ConflictError, RefusedError
 from signalfleet.ports.store import Account, AccountView, BotStatus, Channel
 
-_BROKERS: Final = ("metaapi", "mt5_local", "paper")
-_MODES: Final = ("PAPER", "DEMO", "LIVE")
 _COUNTER: Final = "newest"
 
 
@@ -83,7 +82,7 @@ class FirebaseAccounts:
         return None if row is None else stored_account(row)
 
     async def put(self, account: Account) -> Account:
-        if account.broker not in _BROKERS or account.mode not in _MODES:
+        if account.broker not in BROKERS or account.mode not in MODES:
             raise DomainError("an account's broker or mode is not a known word")
         if account.mode == "LIVE":
             await self._corner.database.require_proof()

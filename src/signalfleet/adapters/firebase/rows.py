@@ -44,7 +44,7 @@ _ACCOUNT: Final = TypeAdapter(Account)
 _CHANNEL: Final = TypeAdapter(Channel)
 _VIEW: Final = TypeAdapter(AccountView)
 _STEPS: Final = TypeAdapter(tuple[TraceStep, ...])
-_COMMANDS: Final[Mapping[str, TypeAdapter[Command]]] = {
+COMMANDS: Final[Mapping[str, TypeAdapter[Command]]] = {
     Action.OPEN: TypeAdapter(OpenLeg),
     Action.CLOSE: TypeAdapter(CloseLeg),
     Action.REDUCE: TypeAdapter(ReduceLeg),
@@ -117,7 +117,7 @@ def intent_row(intent: Intent, epoch: int) -> Row:
 def stored_intent(row: Row) -> Intent:
     fields: dict[str, Any] = json.loads(str(row["body"]))
     # Two commands have no fields at all, so the action beside the text says which one it is.
-    fields["command"] = _COMMANDS[str(row["action"])].validate_python(fields["command"])
+    fields["command"] = COMMANDS[str(row["action"])].validate_python(fields["command"])
     return _INTENT.validate_python(fields)
 
 

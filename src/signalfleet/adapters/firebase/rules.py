@@ -56,11 +56,12 @@ def rules() -> Rules:
                 },
             },
             "fences": {
-                "$slot": _node(
-                    _BY_WORKER,
-                    f"{_BY_WORKER} && newData.child('epoch').isNumber() && (!data.exists()"
+                ".read": _BY_WORKER,
+                "$slot": {
+                    ".write": f"{_BY_WORKER} && newData.child('epoch').isNumber()"
+                    " && (!data.exists()"
                     " || newData.child('epoch').val() > data.child('epoch').val())",
-                )
+                },
             },
             "sessions": {
                 ".read": _BY_WEB,
@@ -113,7 +114,14 @@ def _user() -> Rules:
         ),
         "ledger": _rows(_BY_ALL, f"{_BY_WORKER} && {_CREATE}"),
         "commands": _node(_BY_BOTH, _BY_BOTH),
-        "idempotency": _node(_BY_WEB, _BY_WEB, "until"),
+        # Kept by the web, swept by workers too: pages may run where nothing sweeps.
+        "idempotency": {
+            **_node(_BY_BOTH, _BY_WEB, "until"),
+            "$id": {
+                ".write": f"{_BY_WORKER} && !newData.exists()"
+                " && data.child('until').val() <= now * 1000"
+            },
+        },
         "hook_events": _node(_BY_WEB, _BY_WEB),
         "traces": _rows(_BY_ALL, f"({_FENCED}) || ({_BY_WORKER} && !newData.exists())"),
         "snapshots": _node(_BY_ALL, _BY_WORKER),

@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from signalfleet.adapters.firebase.client import Json, Query, Row, Rtdb
 from signalfleet.adapters.firebase.database import Corner, text, whole
@@ -32,8 +31,6 @@ from signalfleet.ports.errors import StoreUnavailableError
 from signalfleet.ports.store import MessageState, StoredMessage
 from signalfleet.ports.tenant_records import Begun, Fresh, InFlight, Mismatch, Replay
 
-_SEQ: Final = "012d"
-
 
 @dataclass(frozen=True, slots=True)
 class FirebaseQuota:
@@ -47,7 +44,7 @@ class FirebaseQuota:
             counts.append(used + 1 if used < limit else None)
             return {"used": used + 1} if used < limit else None
 
-        await self._corner.change(("quota", _quota_key(day, kind)), counted, as_worker=True)
+        await self._corner.change(("quota", quota_key(day, kind)), counted, as_worker=True)
         return counts[-1]
 
     async def give_back(self, kind: str, day: str) -> None:
@@ -55,10 +52,10 @@ class FirebaseQuota:
             used = whole(found or {}, "used")
             return {"used": used - 1} if used > 0 else None
 
-        await self._corner.change(("quota", _quota_key(day, kind)), given, as_worker=True)
+        await self._corner.change(("quota", quota_key(day, kind)), given, as_worker=True)
 
     async def used(self, kind: str, day: str) -> int:
-        return whole(await self._corner.row("quota", _quota_key(day, kind)) or {}, "used")
+        return whole(await self._corner.row("quota", quota_key(day, kind)) or {}, "used")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,12 @@ class FirebaseIdempotency:
     ) -> Begun:
         require_aware(at, until)
         answers: list[Begun] = []
-        wanted: Row = {"route": route, "hash": request_hash, "until": to_micros(until)}
+        wanted: Row = {
+            "key": key,
+            "route": route,
+            "hash": request_hash,
+            "until": to_micros(until),
+        }
 
         def begun(found: Row | None) -> Row | None:
             if found is None or whole(found, "until") <= to_micros(at):
@@ -79,20 +81,20 @@ class FirebaseIdempotency:
             answers.append(_answer(found, route, request_hash))
             return None
 
-        await self._corner.change(("idempotency", _hashed(key)), begun, as_web=True)
+        await self._corner.change(("idempotency", request_key(key)), begun, as_web=True)
         return answers[-1]
 
     async def finish(self, key: str, status: int, body: str) -> None:
         def finished(found: Row | None) -> Row | None:
             return None if found is None else {**found, "status": status, "body": body}
 
-        await self._corner.change(("idempotency", _hashed(key)), finished, as_web=True)
+        await self._corner.change(("idempotency", request_key(key)), finished, as_web=True)
 
     async def give_back(self, key: str) -> None:
         def freed(found: Row | None) -> Row | None:
             return None if found is None or "status" in found else {**found, "until": 0}
 
-        await self._corner.change(("idempotency", _hashed(key)), freed, as_web=True)
+        await self._corner.change(("idempotency", request_key(key)), freed, as_web=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class FirebaseAuditTrail:
             seq, before = (newest[0].seq + 1, newest[0].hash) if newest else (1, FIRST_HASH)
             row = chained(self._corner.user, entry, seq, before)
             stored = await self._corner.change(
-                ("events", format(seq, _SEQ)),
+                ("events", event_key(seq)),
                 lambda found, row=row: _event(row) if found is None else None,  # type: ignore[misc]
             )
             if stored is not None and stored.get("hash") == row.hash:
@@ -114,7 +116,7 @@ class FirebaseAuditTrail:
         raise StoreUnavailableError("the audit trail grows faster than it can be written")
 
     async def list(self, after: int = 0, limit: int = 200) -> tuple[AuditRow, ...]:
-        query = Query(by=None, start=format(after + 1, _SEQ), first=limit)
+        query = Query(by=None, start=event_key(after + 1), first=limit)
         return tuple(map(_stored_event, (await self._corner.rows("events", query)).values()))
 
     async def recent(self, limit: int = 100) -> tuple[AuditRow, ...]:
@@ -138,7 +140,7 @@ class FirebaseRetention:
             "notices": await self._old(
                 rtdb, "notifications", "at", to_micros(cutoffs.notices), limit
             ),
-            "idempotency": await self._keys(cutoffs, limit),
+            "idempotency": await self._keys(rtdb, cutoffs, limit),
             "quotas": await self._quotas(rtdb, cutoffs, limit),
         }
 
@@ -176,13 +178,11 @@ class FirebaseRetention:
         found = await rtdb.rows(self._corner.path(collection), query)
         return await self._delete(rtdb, collection, list(found))
 
-    async def _keys(self, cutoffs: Cutoffs, limit: int) -> int:
-        """Only the web may see keys of requests, so only a process that is one sweeps them."""
+    async def _keys(self, rtdb: Rtdb, cutoffs: Cutoffs, limit: int) -> int:
+        """A worker may delete what is over by the clock of the service, a web anything."""
         database = self._corner.database
-        if not database.web_shards:
-            return 0
-        rtdb = database.web(await self._corner.shard())
-        return await self._old(rtdb, "idempotency", "until", to_micros(cutoffs.now) + 1, limit)
+        mine = database.web(await self._corner.shard()) if database.web_shards else rtdb
+        return await self._old(mine, "idempotency", "until", to_micros(cutoffs.now) + 1, limit)
 
     async def _quotas(self, rtdb: Rtdb, cutoffs: Cutoffs, limit: int) -> int:
         keys = await rtdb.keys(self._corner.path("quota"))
@@ -232,12 +232,16 @@ def _answer(found: Row, route: str, request_hash: str) -> Begun:
     )
 
 
-def _hashed(key: str) -> str:
+def request_key(key: str) -> str:
     return "k" + hashlib.blake2b(key.encode(), digest_size=16, person=b"sf-idem-1").hexdigest()
 
 
-def _quota_key(day: str, kind: str) -> str:
+def quota_key(day: str, kind: str) -> str:
     return f"{day}_{kind}"
+
+
+def event_key(seq: int) -> str:
+    return format(seq, "012d")
 
 
 def _event(row: AuditRow) -> Row:

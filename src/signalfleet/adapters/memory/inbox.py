@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from signalfleet.adapters.memory.state import MessageRow, State, UserRows, require_aware
+from signalfleet.adapters.memory.state import State, UserRows, require_aware
 from signalfleet.domain.ids import ChannelId, MessageId, UserId, content_hash
 from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.domain.signals.revisions import (
@@ -14,6 +14,7 @@ from signalfleet.domain.signals.revisions import (
 )
 from signalfleet.domain.trading.records import MessageKey
 from signalfleet.ports.chat_source import ChatBatch, Deleted, Edited, Origin, Posted
+from signalfleet.ports.inbox_rows import InboxRow
 from signalfleet.ports.store import MessageState, StoredMessage
 
 
@@ -57,7 +58,7 @@ class MemoryInbox:
             row.stored = replace(row.stored, state=MessageState.QUARANTINED, reason=reason)
 
 
-def _arrival(row: MessageRow) -> int:
+def _arrival(row: InboxRow) -> int:
     return row.arrival
 
 
@@ -100,7 +101,7 @@ def _insert(
         deleted_at=place.deleted_at,
     )
     rows.arrivals += 1
-    rows.messages[stored.key] = MessageRow(stored=stored, content=content, arrival=rows.arrivals)
+    rows.messages[stored.key] = InboxRow(stored=stored, content=content, arrival=rows.arrivals)
     return [stored.key]
 
 

@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from signalfleet.adapters.memory.state import State, json_text, require_aware
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import AccountId, ChannelId, UserId
+from signalfleet.ports.account_words import BROKERS, MODES
 from signalfleet.ports.errors import ConflictError, RefusedError
 from signalfleet.ports.sealed import SealedSecret, WrappedKey
 from signalfleet.ports.store import (
@@ -18,9 +18,6 @@ from signalfleet.ports.store import (
     BotStatus,
     Channel,
 )
-
-_BROKERS: Final = ("metaapi", "mt5_local", "paper")
-_MODES: Final = ("PAPER", "DEMO", "LIVE")
 
 
 def _require_version(stored: int, given: int) -> None:
@@ -68,7 +65,7 @@ class MemoryAccounts:
         return self._state.read(self._user).accounts.get(account)
 
     async def put(self, account: Account) -> Account:
-        if account.broker not in _BROKERS or account.mode not in _MODES:
+        if account.broker not in BROKERS or account.mode not in MODES:
             raise DomainError("an account's broker or mode is not a known word")
         accounts = self._state.write(self._user).accounts
         stored = accounts.get(account.account_id)

@@ -19,11 +19,11 @@ from signalfleet.domain.ids import (
     TradeId,
     UserId,
 )
-from signalfleet.domain.signals.revisions import KnownRevision
 from signalfleet.domain.trading.intents import Intent
 from signalfleet.domain.trading.records import Copy, MessageKey, SignalRecord, TraceStep, Trade
 from signalfleet.ports.departures import Arming, Departure
 from signalfleet.ports.errors import FencedError, RefusedError, StoreUnavailableError
+from signalfleet.ports.inbox_rows import InboxRow
 from signalfleet.ports.notices import StoredNotice
 from signalfleet.ports.sealed import SealedSecret, WrappedKey
 from signalfleet.ports.store import (
@@ -31,7 +31,6 @@ from signalfleet.ports.store import (
     AccountView,
     BotStatus,
     Channel,
-    StoredMessage,
     UserProfile,
     WebSession,
 )
@@ -60,28 +59,10 @@ class KeyInUse:
 
 
 @dataclass(slots=True)
-class MessageRow:
-    stored: StoredMessage
-    content: str
-    arrival: int
-
-    @property
-    def known(self) -> KnownRevision:
-        message = self.stored.message
-        return KnownRevision(
-            rev=self.stored.rev,
-            edited_at=message.edited_at,
-            content=self.content,
-            posted_at=message.posted_at,
-            deleted_at=self.stored.deleted_at,
-        )
-
-
-@dataclass(slots=True)
 class UserRows:
     """All rows of one user."""
 
-    messages: dict[MessageKey, MessageRow] = field(default_factory=dict)
+    messages: dict[MessageKey, InboxRow] = field(default_factory=dict)
     arrivals: int = 0
     signals: dict[SignalId, SignalRecord] = field(default_factory=dict)
     copies: dict[tuple[SignalId, AccountId], Copy] = field(default_factory=dict)
@@ -101,7 +82,7 @@ class UserRows:
     keys_used: dict[str, KeyInUse] = field(default_factory=dict)
     events: list[AuditRow] = field(default_factory=list)
 
-    def revisions(self, chat: ChannelId, message: MessageId) -> list[MessageRow]:
+    def revisions(self, chat: ChannelId, message: MessageId) -> list[InboxRow]:
         """Return the stored revisions of a message, oldest first."""
         rows = (
             row for key, row in self.messages.items() if key.chat == chat and key.message == message

@@ -1,9 +1,10 @@
 """The store in memory, and its view across users."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from signalfleet.adapters.memory.inbox import MemoryInbox
 from signalfleet.adapters.memory.journal import MemoryJournal
@@ -15,7 +16,7 @@ from signalfleet.adapters.memory.records import (
     MemoryCredentials,
     MemorySettings,
 )
-from signalfleet.adapters.memory.state import State, require_aware
+from signalfleet.adapters.memory.state import State, UserRows, require_aware
 from signalfleet.adapters.memory.tenants import (
     MemoryAuditTrail,
     MemoryDepartures,
@@ -26,7 +27,16 @@ from signalfleet.adapters.memory.tenants import (
 from signalfleet.domain.ids import InstallationId, UserId
 from signalfleet.ports.departures import Arming
 from signalfleet.ports.errors import RefusedError
-from signalfleet.ports.store import AttemptLimit, UserProfile, WebSession
+from signalfleet.ports.store import (
+    AttemptLimit,
+    MessageState,
+    UserMark,
+    UserProfile,
+    WebSession,
+)
+
+OFTEN_WRITTEN: Final = "hold:telegram"
+"""Who uses the Telegram session is renewed all the time and says nothing about the user."""
 
 
 class MemoryUserStore:
@@ -117,12 +127,18 @@ class MemoryFleet:
         self._state.require_up()
         self._state.arming = arming
 
-    async def claim_slots(self, cell: str, slots: Sequence[int], worker: str) -> int:
+    async def slot_epochs(self, cell: str, slots: Sequence[int]) -> Mapping[int, int]:
         self._state.require_up()
         fences = self._state.fences
-        epoch = 1 + max((fence[0] for key, fence in fences.items() if key[0] == cell), default=0)
-        fences.update({(cell, slot): (epoch, worker) for slot in slots})
-        return epoch
+        return {slot: fences.get((cell, slot), (0, ""))[0] for slot in slots}
+
+    async def raise_fences(
+        self, cell: str, epochs: Mapping[int, int], worker: str
+    ) -> frozenset[int]:
+        before = await self.slot_epochs(cell, tuple(epochs))
+        taken = {slot: epoch for slot, epoch in epochs.items() if epoch > before[slot]}
+        self._state.fences.update({(cell, slot): (taken[slot], worker) for slot in taken})
+        return frozenset(taken)
 
     async def add_user(self, profile: UserProfile) -> UserProfile:
         self._state.require_up()
@@ -147,6 +163,10 @@ class MemoryFleet:
         wanted = set(slots)
         users = self._state.users.values()
         return tuple(sorted(one.user_id for one in users if one.slot in wanted))
+
+    async def marks(self, cell: str, slots: Sequence[int]) -> Mapping[UserId, UserMark]:
+        users = await self.users_of_slots(cell, slots)
+        return {user: _mark(self._state.users[user], self._state.read(user)) for user in users}
 
     async def wishes_since(self, rev: int, limit: int = 500) -> tuple[tuple[UserId, int], ...]:
         self._state.require_up()
@@ -225,3 +245,17 @@ class MemoryStore:
 
     async def aclose(self) -> None:
         self._state.is_closed = True
+
+
+def _mark(profile: UserProfile, rows: UserRows) -> UserMark:
+    told = (
+        profile.tier,
+        profile.timezone,
+        rows.bot.wish_rev,
+        rows.bot.halted,
+        sorted((one.account_id, one.version) for one in rows.accounts.values()),
+        sorted((one.chat, one.version) for one in rows.channels.values()),
+        sum(version for scope, (_, version) in rows.settings.items() if scope != OFTEN_WRITTEN),
+    )
+    unread = any(row.stored.state is MessageState.NEW for row in rows.messages.values())
+    return UserMark(rev=repr(told), has_unread=unread)

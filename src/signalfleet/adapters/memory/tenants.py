@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from signalfleet.adapters.memory.state import KeyInUse, MessageRow, State, UserRows, require_aware
+from signalfleet.adapters.memory.state import KeyInUse, State, UserRows, require_aware
 from signalfleet.domain.accounts.audit import FIRST_HASH, AuditEntry, AuditRow, chained
 from signalfleet.domain.accounts.retention import SWEPT_AT_ONCE, Cutoffs
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.departures import Departure, Shredded
 from signalfleet.ports.errors import RefusedError
+from signalfleet.ports.inbox_rows import InboxRow
 from signalfleet.ports.store import MessageState
 from signalfleet.ports.tenant_records import Begun, Fresh, InFlight, Mismatch, Replay
 
@@ -122,7 +123,7 @@ class MemoryRetention:
         }
 
 
-def _is_old(row: MessageRow, rows: UserRows, cutoffs: Cutoffs) -> bool:
+def _is_old(row: InboxRow, rows: UserRows, cutoffs: Cutoffs) -> bool:
     stored, message = row.stored, row.stored.message
     if not message.text or stored.state is MessageState.NEW:
         return False

@@ -21,6 +21,7 @@ from signalfleet.adapters.metaapi.order_call import TradeAnswer
 from signalfleet.adapters.metaapi.route import AccountRoute
 from signalfleet.adapters.metaapi.urls import MetaApiUrls
 from signalfleet.domain.instruments.model import Instrument, Quote
+from signalfleet.domain.risk.facts import Movement
 from signalfleet.domain.trading.orders import (
     BrokerOrder,
     CancelOrder,
@@ -161,6 +162,9 @@ class MetaApiBroker:
             raise TemporaryError(f"MetaApi's account information is unreadable: {e}") from e
         self._currency = facts.currency
         return facts
+
+    async def movements(self, since: datetime) -> tuple[Movement, ...]:
+        return await Look(self._route, self._clock, Lane.LOOK).movements(since)
 
     async def symbols(self) -> frozenset[str]:
         now = self._clock.monotonic()

@@ -42,6 +42,10 @@ class Fields:
             return ()
         return tuple(item for item in value if isinstance(item, str))
 
+    def maybe_object(self, name: str) -> dict[str, object] | None:
+        value = self._fields.get(name)
+        return value if isinstance(value, dict) else None
+
     def flag(self, name: str, *, default: bool) -> bool:
         value = self._fields.get(name)
         if value is None:

@@ -10,6 +10,7 @@ from signalfleet.adapters.metaapi import limits, mapping
 from signalfleet.adapters.metaapi.fields import Fields, UnreadableError
 from signalfleet.adapters.metaapi.lanes import Lane
 from signalfleet.adapters.metaapi.route import AccountRoute
+from signalfleet.domain.risk.facts import Movement
 from signalfleet.domain.trading.reports import Deal, HistoryOrder, Snapshot
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import RefusedError, TemporaryError
@@ -68,6 +69,14 @@ class Look:
             full=full,
             complete=self._complete,
         )
+
+    async def movements(self, since: datetime) -> tuple[Movement, ...]:
+        """Read what changed the balance; TemporaryError if a part of it cannot be read."""
+        until = self._clock.now() + limits.HISTORY_AHEAD
+        found = await self._pages("history-deals", "deals", mapping.movement, since, until)
+        if not self._complete:
+            raise TemporaryError("the history of the account cannot be read whole")
+        return found
 
     async def _require_connected(self, *, max_age_s: float) -> None:
         try:

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, TypeVar
 
 from signalfleet.adapters.metaapi.fields import Fields, UnreadableError
+from signalfleet.adapters.metaapi.sessions import trade_sessions
 from signalfleet.domain.instruments.model import Instrument, Quote, Side
+from signalfleet.domain.risk.facts import Movement
 from signalfleet.domain.signals.model import OrderKind
 from signalfleet.domain.trading.reports import (
     AccountFacts,
@@ -23,6 +25,7 @@ T = TypeVar("T")
 
 _CLIENT_ID: Final = re.compile(r"[A-Za-z0-9]{1,10}_[A-Za-z0-9]{1,20}_[A-Za-z0-9]{1,10}")
 _ZERO: Final = Decimal(0)
+MAX_AHEAD_MIN: Final = 14 * 60
 _HISTORY_STATES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "ORDER_STATE_FILLED": "filled",
@@ -43,6 +46,11 @@ _DEAL_REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "DEAL_REASON_SO": "stop_out",
     }
 )
+_PAYMENTS: Final = frozenset({"DEAL_TYPE_BALANCE", "DEAL_TYPE_BONUS", "DEAL_TYPE_CORRECTION"})
+_NOT_IN_BALANCE: Final = frozenset(
+    {"DEAL_TYPE_CREDIT", "DEAL_TYPE_BUY_CANCELED", "DEAL_TYPE_SELL_CANCELED"}
+)
+"""Credit is beside the balance; what was cancelled never happened."""
 _MARGIN_MODES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "ACCOUNT_MARGIN_MODE_RETAIL_HEDGING": "hedging",
@@ -223,6 +231,22 @@ def deal(fields: Fields) -> Deal | None:
     )
 
 
+def movement(fields: Fields) -> Movement | None:
+    kind = fields.text("type")
+    if kind in _NOT_IN_BALANCE:
+        return None
+    parts = (fields.number(name, _ZERO) for name in ("profit", "swap", "commission"))
+    amount = sum(parts, _ZERO)
+    if not amount:
+        return None
+    return Movement(
+        movement_id=fields.text("id"),
+        at=fields.time("time"),
+        amount=amount,
+        is_payment=kind in _PAYMENTS,
+    )
+
+
 def instrument(payload: object) -> Instrument:
     fields = Fields(payload)
     digits = fields.whole("digits")
@@ -248,6 +272,7 @@ def instrument(payload: object) -> Instrument:
         trade_mode=fields.text("tradeMode", "SYMBOL_TRADE_MODE_FULL"),
         filling_modes=fields.texts("fillingModes"),
         expiration_modes=fields.texts("allowedExpirationModes"),
+        sessions=trade_sessions(fields.maybe_object("tradeSessions")),
     )
 
 
@@ -266,7 +291,21 @@ def quote(payload: object) -> Quote:
         profit_tick_value=fields.number("profitTickValue"),
         loss_tick_value=fields.number("lossTickValue"),
         at=fields.time("time"),
+        broker_ahead=_broker_ahead(fields),
     )
+
+
+def _broker_ahead(fields: Fields) -> timedelta | None:
+    """Return how far the broker's wall clock is before UTC; None if it cannot be told."""
+    try:
+        local, at = fields.maybe_time("brokerTime"), fields.time("time")
+    except UnreadableError:
+        return None
+    if local is None:
+        return None
+    # The broker's time has no zone, and whole minutes apart are all that zones are.
+    minutes = round((local - at).total_seconds() / 60)
+    return timedelta(minutes=minutes) if abs(minutes) <= MAX_AHEAD_MIN else None
 
 
 def _side(kind: str, prefix: str) -> Side:

@@ -15,6 +15,7 @@ from signalfleet.adapters.mt5.errors import CODES, NOT_SENT, REFUSED_LOCALLY, Ve
 from signalfleet.adapters.mt5.mapping import Tuple, UnreadableError
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.instruments.model import Instrument, Quote, Side
+from signalfleet.domain.risk.facts import Movement
 from signalfleet.domain.trading.orders import (
     BrokerOrder,
     CancelOrder,
@@ -142,6 +143,23 @@ class Mt5Broker:
             return mapping.account_facts(info, terminal, self._clock.now())
 
         return await self._call(read)
+
+    async def movements(self, since: datetime) -> tuple[Movement, ...]:
+        now, offset = self._clock.now(), self._offset
+
+        def read(module: Mt5Module) -> tuple[object, ...] | None:
+            start = int((since + offset - limits.HISTORY_MARGIN).timestamp())
+            end = int((now + offset + limits.HISTORY_MARGIN).timestamp())
+            found: tuple[object, ...] | None = module.history_deals_get(start, end)
+            return found
+
+        rows = await self._call(read)
+        if rows is None:
+            raise TemporaryError("the local terminal shows no history now")
+        found, whole = mapping.map_all(rows, lambda row: mapping.movement(row, offset))
+        if not whole:
+            raise TemporaryError("a row of the local terminal's history cannot be read")
+        return tuple(one for one in found if one.at >= since)
 
     async def symbols(self) -> frozenset[str]:
         def read(module: Mt5Module) -> frozenset[str]:

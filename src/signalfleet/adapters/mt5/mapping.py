@@ -14,6 +14,7 @@ from signalfleet.adapters.mt5 import limits
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.instruments.model import Instrument, Quote, Side
 from signalfleet.domain.money import Lots, Price
+from signalfleet.domain.risk.facts import Movement
 from signalfleet.domain.signals.model import OrderKind
 from signalfleet.domain.trading.reports import (
     AccountFacts,
@@ -47,6 +48,10 @@ _DEAL_REASONS: Final = MappingProxyType(
 )
 _DEMO: Final = 0
 _DEAL_TYPES: Final = (0, 1)
+_PAYMENTS: Final = (2, 5, 6)
+"""Deposits and withdrawals, corrections, bonuses."""
+_NOT_IN_BALANCE: Final = (3, 13, 14)
+"""Credit is beside the balance; what was cancelled never happened."""
 _ENTRY_IN: Final = 0
 _LONGEST_DIGITS: Final = 10
 
@@ -235,6 +240,20 @@ def deal(row: Tuple, offset: timedelta) -> Deal | None:
         client_id=_text(row.comment),
         reason=_DEAL_REASONS.get(row.reason, "other"),
         at=moment(row.time_msc / 1000, offset),
+    )
+
+
+def movement(row: Tuple, offset: timedelta) -> Movement | None:
+    """Return how a deal changed the balance; None for what did not change it."""
+    parts = (row.profit, row.swap, row.commission, getattr(row, "fee", 0.0))
+    amount = sum((exact(part) for part in parts), Decimal(0))
+    if row.type in _NOT_IN_BALANCE or not amount:
+        return None
+    return Movement(
+        movement_id=str(row.ticket),
+        at=moment(row.time_msc / 1000, offset),
+        amount=amount,
+        is_payment=row.type in _PAYMENTS,
     )
 
 

@@ -17,6 +17,7 @@ from signalfleet.domain.exchange.model import AccountTerms, MarginMode, Refused
 from signalfleet.domain.exchange.prices import QuoteTable
 from signalfleet.domain.ids import AccountId
 from signalfleet.domain.instruments.model import Instrument, Quote
+from signalfleet.domain.risk.facts import Movement
 from signalfleet.domain.trading.orders import (
     BrokerOrder,
     CancelOrder,
@@ -160,6 +161,12 @@ class PaperBroker:
 
     async def symbols(self) -> frozenset[str]:
         return await self._source.symbols()
+
+    async def movements(self, since: datetime) -> tuple[Movement, ...]:
+        async with self._lock:
+            exchange = await self._open()
+            made = exchange.book(self._account).deals_since(since)
+            return tuple(facts.movement(one) for one in made if one.total)
 
     async def instrument(self, symbol: str) -> Instrument:
         return await self._source.instrument(symbol)

@@ -6,6 +6,7 @@ from typing import Final, assert_never
 from signalfleet.domain.exchange import model
 from signalfleet.domain.exchange.model import Entry, Label, OrderState, Reason
 from signalfleet.domain.money import Price
+from signalfleet.domain.risk.facts import Movement
 from signalfleet.domain.signals.model import OrderKind
 from signalfleet.domain.trading.orders import (
     BrokerOrder,
@@ -119,6 +120,15 @@ def history_order(order: model.Order) -> HistoryOrder:
         magic=order.label.magic,
         client_id=order.label.client_id,
         done_at=order.done_at,
+    )
+
+
+def movement(made: model.Deal) -> Movement:
+    return Movement(
+        movement_id=str(made.ticket),
+        at=made.at,
+        amount=made.total,
+        is_payment=made.entry is Entry.BALANCE,
     )
 
 

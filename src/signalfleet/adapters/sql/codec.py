@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -23,6 +24,8 @@ from signalfleet.domain.trading.intents import (
 from signalfleet.domain.trading.records import TraceStep
 from signalfleet.ports.store import AccountView
 
+KEPT: Final = 2048
+"""How many texts stay read: a trade's rows are read again at each of its events."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -85,6 +88,7 @@ def encode_signal(signal: Signal) -> str:
     return _SIGNAL.dump_json(signal).decode()
 
 
+@lru_cache(maxsize=KEPT)
 def decode_signal(text: str) -> Signal:
     return _SIGNAL.validate_json(text)
 
@@ -93,6 +97,7 @@ def encode_command(action: Action, command: Command) -> str:
     return _COMMANDS[action].dump_json(command).decode()
 
 
+@lru_cache(maxsize=KEPT)
 def decode_command(action: Action, text: str) -> Command:
     return _COMMANDS[action].validate_json(text)
 

@@ -15,8 +15,13 @@ SLOW_TIMEOUT_S: Final = 10.0
 
 
 class Reading(Protocol):
-    async def run(self, operation: Operation[T], user: UserId | None = None) -> T:
-        """Run an operation on one consistent state of the database, the newest committed one."""
+    async def run(
+        self, operation: Operation[T], user: UserId | None = None, *, is_long: bool = False
+    ) -> T:
+        """Run an operation on one consistent state of the database, the newest committed one.
+
+        `is_long`: it reads many rows, so that others should not wait for it.
+        """
         ...
 
     async def aclose(self) -> None: ...
@@ -61,5 +66,5 @@ class Database:
 
         return await self.write(fenced)
 
-    async def read(self, operation: Operation[T]) -> T:
-        return await self.readers.run(operation, self.user)
+    async def read(self, operation: Operation[T], *, is_long: bool = False) -> T:
+        return await self.readers.run(operation, self.user, is_long=is_long)

@@ -1,9 +1,10 @@
 """Slots, users, wishes and sessions, in SQL."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from signalfleet.adapters.sql.codec import from_micros, to_micros
 from signalfleet.adapters.sql.database import Database
@@ -11,8 +12,20 @@ from signalfleet.adapters.sql.rows import Params
 from signalfleet.adapters.sql.session import Row, Session
 from signalfleet.domain.ids import InstallationId, UserId
 from signalfleet.ports.departures import Arming
-from signalfleet.ports.errors import ConflictError, RefusedError
-from signalfleet.ports.store import AttemptLimit, UserProfile, WebSession
+from signalfleet.ports.errors import RefusedError
+from signalfleet.ports.store import AttemptLimit, UserMark, UserProfile, WebSession
+
+_MARKS: Final = (
+    "tier",
+    "timezone",
+    "wish_rev",
+    "halted",
+    "accounts",
+    "account",
+    "channels",
+    "chats",
+    "settings",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +68,25 @@ class SqlFleet:
         sql = self._database.sql.put_arming
         await self._database.write(lambda session: session.run(sql, params), hot=False)
 
-    async def claim_slots(self, cell: str, slots: Sequence[int], worker: str) -> int:
+    async def slot_epochs(self, cell: str, slots: Sequence[int]) -> Mapping[int, int]:
+        sql = self._database.sql.slot_epochs
+        rows = await self._database.read(lambda session: session.rows(sql, {"cell": cell}))
+        stored = {row["slot"]: row["epoch"] for row in rows}
+        return {slot: stored.get(slot, 0) for slot in slots}
+
+    async def raise_fences(
+        self, cell: str, epochs: Mapping[int, int], worker: str
+    ) -> frozenset[int]:
         sql = self._database.sql
 
-        async def operation(session: Session) -> int:
-            await session.lock(f"epochs of {cell}")
-            (newest,) = await session.rows(sql.newest_epoch, {"cell": cell})
-            epoch: int = newest["epoch"] + 1
-            for slot in dict.fromkeys(slots):
-                claim: Params = {"cell": cell, "slot": slot, "epoch": epoch, "worker": worker}
-                if not await session.run(sql.claim_slot, claim):
-                    raise ConflictError("another worker claimed one of the slots just now")
-            return epoch
+        async def operation(session: Session) -> frozenset[int]:
+            taken: set[int] = set()
+            # In one order, so that two claims wait for each other and never both for ever.
+            for slot, epoch in sorted(epochs.items()):
+                fence: Params = {"cell": cell, "slot": slot, "epoch": epoch, "worker": worker}
+                if await session.run(sql.raise_fence, fence):
+                    taken.add(slot)
+            return frozenset(taken)
 
         return await self._database.write(operation, hot=False)
 
@@ -108,6 +128,12 @@ class SqlFleet:
         wanted = [{"cell": cell, "slot": slot} for slot in dict.fromkeys(slots)]
         rows = await self._database.read(lambda session: session.rows_of_each(sql, wanted))
         return tuple(sorted(UserId(row["user_id"]) for row in rows))
+
+    async def marks(self, cell: str, slots: Sequence[int]) -> Mapping[UserId, UserMark]:
+        sql = self._database.sql.marks
+        wanted = [{"cell": cell, "first": first, "last": last} for first, last in runs_of(slots)]
+        rows = await self._database.read(lambda session: session.rows_of_each(sql, wanted))
+        return {UserId(row["user_id"]): _mark(row) for row in rows}
 
     async def wishes_since(self, rev: int, limit: int = 500) -> tuple[tuple[UserId, int], ...]:
         sql = self._database.sql.wishes_since
@@ -169,6 +195,21 @@ class SqlFleet:
             return None
 
         return await self._database.write(operation, hot=False)
+
+
+def runs_of(slots: Sequence[int]) -> list[tuple[int, int]]:
+    """Return first and last of each run of slots without a gap."""
+    runs: list[tuple[int, int]] = []
+    for slot in sorted(set(slots)):
+        if runs and runs[-1][1] == slot - 1:
+            runs[-1] = (runs[-1][0], slot)
+        else:
+            runs.append((slot, slot))
+    return runs
+
+
+def _mark(row: Row) -> UserMark:
+    return UserMark(rev=repr([row[name] for name in _MARKS]), has_unread=bool(row["unread"]))
 
 
 def _profile(row: Row) -> UserProfile:

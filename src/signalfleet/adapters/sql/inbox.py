@@ -13,7 +13,7 @@ from signalfleet.adapters.sql.rows import (
     message_params,
     stored_message,
 )
-from signalfleet.adapters.sql.session import Session
+from signalfleet.adapters.sql.session import Session, is_long
 from signalfleet.adapters.sql.texts import Statement
 from signalfleet.domain.ids import ChannelId, MessageId, UserId, content_hash
 from signalfleet.domain.signals.model import ChannelMessage
@@ -105,7 +105,9 @@ class SqlInbox:
 
     async def _list(self, sql: Statement, params: Params) -> tuple[StoredMessage, ...]:
         mine = {"user_id": self._user, **params}
-        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        rows = await self._database.read(
+            lambda session: session.rows(sql, mine), is_long=is_long(params)
+        )
         return tuple(map(stored_message, rows))
 
     async def _insert(self, session: Session, arrival: _Arrival, epoch: int) -> MessageKey | None:

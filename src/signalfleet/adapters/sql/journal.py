@@ -18,7 +18,7 @@ from signalfleet.adapters.sql.rows import (
     stored_trade,
     trade_params,
 )
-from signalfleet.adapters.sql.session import Row, Session, Undo
+from signalfleet.adapters.sql.session import Row, Session, Undo, is_long
 from signalfleet.adapters.sql.texts import Statement
 from signalfleet.domain.ids import (
     AccountId,
@@ -183,7 +183,9 @@ class SqlJournal:
         self, sql: Statement, mapping: Callable[[Row], T], **params: object
     ) -> tuple[T, ...]:
         mine = {"user_id": self._user, **params}
-        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        rows = await self._database.read(
+            lambda session: session.rows(sql, mine), is_long=is_long(params)
+        )
         return tuple(map(mapping, rows))
 
     async def _each(

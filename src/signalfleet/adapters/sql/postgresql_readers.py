@@ -28,7 +28,13 @@ class PostgresqlReaders:
     async def open(cls, url: str) -> "PostgresqlReaders":
         return cls(await open_pool(url, READERS))
 
-    async def run(self, operation: Operation[T], user: UserId | None = None) -> T:
+    async def run(
+        self,
+        operation: Operation[T],
+        user: UserId | None = None,
+        *,
+        is_long: bool = False,  # noqa: ARG002 - Nobody waits for the database in the loop.
+    ) -> T:
         if self._is_closed:
             raise StoreUnavailableError("the store is closed")
         try:

@@ -1,6 +1,9 @@
 """Statements about slots, users, sessions and what a user set up."""
 
+from typing import Any, Final
+
 import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
 
 from signalfleet.adapters.sql.schema import (
     accounts,
@@ -10,6 +13,7 @@ from signalfleet.adapters.sql.schema import (
     credentials,
     data_keys,
     installation,
+    messages,
     notices,
     settings,
     slot_fence,
@@ -17,6 +21,10 @@ from signalfleet.adapters.sql.schema import (
     web_sessions,
 )
 from signalfleet.adapters.sql.statement_maker import LIMIT, StatementMaker, columns_of, given, param
+from signalfleet.ports.store import MessageState
+
+OFTEN_WRITTEN: Final[ColumnElement[str]] = sa.literal_column("'hold:telegram'")
+"""Who uses the Telegram session is renewed all the time and says nothing about the user."""
 
 
 class RecordStatements(StatementMaker):
@@ -39,13 +47,11 @@ class RecordStatements(StatementMaker):
         self.get_installation = self._text(sa.select(installation.c.installation_id))
         self.add_installation = self._add(installation)
         self.touch_installation = self._text(sa.update(installation).values(one=installation.c.one))
-        self.newest_epoch = self._text(
-            sa.select(sa.func.coalesce(sa.func.max(slot_fence.c.epoch), 0).label("epoch")).where(
-                given(slot_fence.c.cell)
-            )
+        self.slot_epochs = self._text(
+            sa.select(slot_fence.c.slot, slot_fence.c.epoch).where(given(slot_fence.c.cell))
         )
         claim = self._insert(slot_fence).values(columns_of(slot_fence))
-        self.claim_slot = self._text(
+        self.raise_fence = self._text(
             claim.on_conflict_do_update(
                 index_elements=["cell", "slot"],
                 set_={"epoch": claim.excluded.epoch, "worker": claim.excluded.worker},
@@ -70,6 +76,44 @@ class RecordStatements(StatementMaker):
             .where(sa.exists().where(users.c.user_id == bots.c.user_id).where(given(users.c.cell)))
             .order_by(bots.c.wish_rev)
             .limit(LIMIT),
+        )
+
+    def _marks(self) -> None:
+        mine = users.c.user_id
+        hold = settings.c.scope != OFTEN_WRITTEN
+
+        def one(value: ColumnElement[Any], table: sa.Table, *more: ColumnElement[bool]) -> Any:  # noqa: ANN401
+            return sa.select(value).where(table.c.user_id == mine, *more).scalar_subquery()
+
+        def total(table: sa.Table, *more: ColumnElement[bool]) -> Any:  # noqa: ANN401
+            found = sa.func.coalesce(sa.func.sum(table.c.version), 0)
+            return one(sa.cast(found, sa.BigInteger()), table, *more)
+
+        newest = sa.func.coalesce(sa.func.max(accounts.c.account_id), "none", type_=sa.Text())
+        count = sa.cast(sa.func.count(channels.c.chat_id), sa.BigInteger())
+        # Named columns: who asks on PostgreSQL may not look at the texts.
+        unread = sa.select(messages.c.user_id).where(
+            messages.c.user_id == mine, messages.c.state == MessageState.NEW.value
+        )
+        self.marks = self._lookup(
+            "sf_marks",
+            sa.select(
+                users.c.user_id,
+                users.c.tier,
+                users.c.timezone,
+                one(bots.c.wish_rev, bots).label("wish_rev"),
+                one(bots.c.halted, bots).label("halted"),
+                total(accounts).label("accounts"),
+                one(newest, accounts).label("account"),
+                total(channels).label("channels"),
+                one(count, channels).label("chats"),
+                total(settings, hold).label("settings"),
+                sa.case((unread.exists(), 1), else_=0).label("unread"),
+            ).where(
+                given(users.c.cell),
+                users.c.slot >= param("first"),
+                users.c.slot <= param("last"),
+            ),
         )
 
     def _sign_in(self) -> None:

@@ -14,7 +14,7 @@ from signalfleet.adapters.sql.session import Params, Row, Session
 from signalfleet.adapters.sql.statement_maker import LIMIT, columns_of, given, param
 from signalfleet.adapters.sql.texts import PostgresqlTexts, SqliteTexts, Statement, Texts, Verb
 from signalfleet.domain.ids import UserId
-from signalfleet.ports.store_copy import Cell, CopiedRow
+from signalfleet.ports.store_copy import Cell, CopiedRow, Tables
 
 PAGE: Final = 2_000
 AT_ONCE: Final = 500
@@ -73,10 +73,6 @@ class SqlRowAccess:
         self._texts = _copy_texts(is_postgresql=database.is_postgresql)
 
     @property
-    def user_tables(self) -> Sequence[str]:
-        return tuple(_TENANTS)
-
-    @property
     def shared_tables(self) -> Sequence[str]:
         return tuple(_SHARED)
 
@@ -88,14 +84,17 @@ class SqlRowAccess:
         rows = await self._database.read(lambda session: session.rows(text, params))
         return tuple(UserId(row["user_id"]) for row in rows)
 
-    async def rows_of(self, user: UserId, table: str) -> Sequence[CopiedRow]:
-        return await self._all(self._database.of(user), _TENANTS[table], {"user_id": user})
+    async def tables_of(self, user: UserId) -> Tables:
+        return {name: await self._rows_of(user, name) for name in _TENANTS}
 
-    async def replace_user(self, user: UserId, tables: Mapping[str, Sequence[CopiedRow]]) -> None:
+    def as_kept(self, user: UserId, tables: Tables) -> Tables:  # noqa: ARG002 - All is kept.
+        return tables
+
+    async def replace_user(self, user: UserId, tables: Tables) -> None:
         async def operation(session: Session) -> None:
             await self._forget(session, user)
-            for name, rows in tables.items():
-                await self._insert(session, name, rows)
+            for name in _TENANTS:
+                await self._insert(session, name, tables.get(name, ()))
 
         await self._database.of(user).write(operation, hot=False)
 
@@ -119,11 +118,14 @@ class SqlRowAccess:
         newest, after = 0, ""
         while page := await self.users(after, PAGE):
             for user in page:
-                found = await self.rows_of(user, "bots")
+                found = await self._rows_of(user, "bots")
                 newest = max([newest, *(int(row["wish_rev"] or 0) for row in found)])
             after = page[-1]
         params = {"newest": newest}
         await self._database.write(lambda session: session.row(_RAISE, params), hot=False)
+
+    async def _rows_of(self, user: UserId, table: str) -> Sequence[CopiedRow]:
+        return await self._all(self._database.of(user), _TENANTS[table], {"user_id": user})
 
     async def _all(
         self, database: Database, table: sa.Table, params: Params
@@ -138,7 +140,7 @@ class SqlRowAccess:
 
     async def _page(self, database: Database, text: Statement, params: Params) -> Sequence[Row]:
         page = {**params, "limit": PAGE}
-        return await database.read(lambda session: session.rows(text, page))
+        return await database.read(lambda session: session.rows(text, page), is_long=True)
 
     async def _forget(self, session: Session, user: UserId) -> None:
         for name in reversed(_TENANTS):

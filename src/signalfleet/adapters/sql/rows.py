@@ -1,9 +1,11 @@
 """Domain values to the columns of a row, and back. Pure."""
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import TypeAlias
 
 from signalfleet.adapters.sql.codec import (
+    KEPT,
     decode_attributes,
     decode_command,
     decode_signal,
@@ -273,10 +275,12 @@ def _outcome(word: str | None) -> CopyOutcome | None:
     return None if word is None else CopyOutcome(word)
 
 
+@lru_cache(maxsize=KEPT)
 def _lots(text: str) -> Lots:
     return Lots(Decimal(text))
 
 
+@lru_cache(maxsize=KEPT)
 def _price(text: str | None) -> Price | None:
     return None if text is None else Price(Decimal(text))
 

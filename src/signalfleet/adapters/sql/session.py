@@ -6,11 +6,13 @@ operations of many users side by side.
 """
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from signalfleet.adapters.sql.texts import Statement
 
 T = TypeVar("T")
+
+SHORT: Final = 200
 
 Params: TypeAlias = Mapping[str, object]
 
@@ -65,6 +67,12 @@ class Done(Generic[T]):
     def __await__(self) -> Generator[None, None, T]:
         yield from ()
         return self._answer
+
+
+def is_long(params: Params) -> bool:
+    """Tell whether a question with these parameters may be answered by many rows."""
+    limit = params.get("limit")
+    return isinstance(limit, int) and limit > SHORT
 
 
 def finished(work: Awaitable[T]) -> T:

@@ -14,6 +14,7 @@ class Statements(RecordStatements, TenantStatements, JournalStatements):
     def __init__(self, texts: Texts) -> None:
         super().__init__(texts)
         self._fleet()
+        self._marks()
         self._sign_in()
         self._records()
         self._notices()

@@ -116,12 +116,12 @@ class SqlAuditTrail:
     async def list(self, after: int = 0, limit: int = 200) -> tuple[AuditRow, ...]:
         sql = self._database.sql.events_after
         params = {"user_id": self._user, "after": after, "limit": limit}
-        rows = await self._database.read(lambda session: session.rows(sql, params))
+        rows = await self._database.read(lambda session: session.rows(sql, params), is_long=True)
         return tuple(map(_audit_row, rows))
 
     async def recent(self, limit: int = 100) -> tuple[AuditRow, ...]:
         sql, params = self._database.sql.newest_event, {"user_id": self._user, "limit": limit}
-        rows = await self._database.read(lambda session: session.rows(sql, params))
+        rows = await self._database.read(lambda session: session.rows(sql, params), is_long=True)
         return tuple(map(_audit_row, rows))
 
 

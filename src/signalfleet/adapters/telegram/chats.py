@@ -9,10 +9,12 @@ from enum import StrEnum
 from typing import Any
 
 from signalfleet.adapters.telegram.limits import (
+    CHANGE_BYTES,
     GONE_RETRY,
     LOST_AFTER,
     LOST_RETRY,
     LOST_WITHIN,
+    NUMBER_BYTES,
     REMOVED_MAX,
     TRACKED_FOR,
     TRACKED_MAX,
@@ -168,7 +170,7 @@ class ChatState:
     def note_stored(self, ids: Iterable[MessageId], at: datetime) -> None:
         """Remember messages to compare again after the next gap."""
         for number in ids:
-            self.touched.add(number)
+            self._touch(number)
             self.tracked[number] = at
             self.seen_max = max(self.seen_max, int(number))
         self._forget(at)
@@ -180,10 +182,20 @@ class ChatState:
     def note_removed(self, ids: Iterable[MessageId]) -> None:
         for number in ids:
             self.tracked.pop(number, None)
-            self.touched.add(number)
+            self._touch(number)
             self.removed[number] = None
         while len(self.removed) > REMOVED_MAX:
             del self.removed[next(iter(self.removed))]
+
+    def footprint(self) -> int:
+        """Return about how many bytes the chat's memory holds."""
+        numbers = sum(map(len, (self.tracked, self.touched, self.recheck, self.removed)))
+        return numbers * NUMBER_BYTES + len(self.waiting) * CHANGE_BYTES
+
+    def _touch(self, number: MessageId) -> None:
+        # It matters to a repair that is under way only; else it would grow for ever.
+        if self.sync is Sync.REPAIRING:
+            self.touched.add(number)
 
     def _forget(self, now: datetime) -> None:
         """Drop what is too old or too much; what the caller asked to track stays."""

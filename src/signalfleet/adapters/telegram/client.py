@@ -5,6 +5,7 @@ import logging
 import math
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import structlog
@@ -21,7 +22,14 @@ from telethon.errors import FloodWaitError
 
 from signalfleet.adapters.telegram.connection import Link, gated
 from signalfleet.adapters.telegram.guard import ForbiddenRequestError, Role, each_request, forbidden
-from signalfleet.adapters.telegram.limits import FORBIDDEN_REQUESTS, TCP_CONNECT_S
+from signalfleet.adapters.telegram.limits import (
+    ENTITIES_MAX,
+    ENTITY_BYTES,
+    FORBIDDEN_REQUESTS,
+    TCP_CONNECT_S,
+    UPDATE_BYTES,
+    UPDATES_MAX,
+)
 from signalfleet.adapters.telegram.session import FleetSession
 from signalfleet.adapters.telegram.settings import TelegramSettings
 from signalfleet.ports.errors import SignInRequiredError
@@ -75,8 +83,34 @@ def trust_server(settings: TelegramSettings) -> None:
     """Make the library trust the own server's key, and no longer Telegram's."""
     if settings.server is None:
         return
-    rsa._server_keys.clear()  # noqa: SLF001
-    rsa.add_key(public_key_of(settings.server.public_key_pem), old=False)
+    known = rsa._server_keys  # noqa: SLF001
+    fingerprint, key = _library_key(settings.server.public_key_pem)
+    if known.keys() != {fingerprint}:
+        known.clear()
+    known[fingerprint] = (key, False)
+
+
+@lru_cache(maxsize=8)
+def _library_key(pem: str) -> tuple[int, Any]:
+    """Read a key once, and not again for each of a thousand clients."""
+    key = rsa.rsa.PublicKey.load_pkcs1(public_key_of(pem))
+    return rsa._compute_fingerprint(key), key  # noqa: SLF001
+
+
+class _Updates(asyncio.Queue[Any]):
+    """What came and was not looked at yet. The library's own queue has no end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.overflowed: Callable[[], None] | None = None
+
+    def put_nowait(self, item: Any) -> None:
+        if self.qsize() >= UPDATES_MAX:
+            while not self.empty():
+                self.get_nowait()
+            if self.overflowed is not None:
+                self.overflowed()
+        super().put_nowait(item)
 
 
 class GuardedClient(TelegramClient):
@@ -111,7 +145,7 @@ class GuardedClient(TelegramClient):
             catch_up=False,
             receive_updates=True,
             sequential_updates=True,
-            entity_cache_limit=500,
+            entity_cache_limit=ENTITIES_MAX,
             base_logger=_library_logger(),
             device_model=settings.device_model,
             system_version=settings.system_version,
@@ -125,6 +159,7 @@ class GuardedClient(TelegramClient):
         self.brake: Brake | None = None
         self.clicked: Any = None
         self._metrics = metrics
+        self._updates_queue = self._sender._updates_queue = _Updates()  # noqa: SLF001
         self._guard_sender()
 
     def _guard_sender(self) -> None:
@@ -192,6 +227,20 @@ class GuardedClient(TelegramClient):
             )
         GuardedClient._config = None  # Another client may have met another server.
         return await super()._switch_dc(new_dc)
+
+    def on_overflow(self, overflowed: Callable[[], None]) -> None:
+        """Call this when updates were dropped: what they told must be fetched."""
+        self._updates_queue.overflowed = overflowed
+
+    def footprint(self) -> int:
+        """Return about how many bytes wait in the library or are remembered by it."""
+        updates = self._updates_queue.qsize() * UPDATE_BYTES
+        return updates + len(self._mb_entity_cache) * ENTITY_BYTES
+
+    def trim(self) -> None:
+        """Forget who else was seen; chats with a counter stay known."""
+        cache, counted = self._mb_entity_cache, self._message_box.map
+        cache.retain(lambda entity: entity == cache.self_id or entity in counted)
 
     async def ping(self, limit_s: float) -> None:
         """Ask for a pong. Raises TimeoutError after `limit_s`, and whatever ended the wait."""

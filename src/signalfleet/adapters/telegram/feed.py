@@ -8,7 +8,13 @@ import structlog
 from telethon import functions, types
 
 from signalfleet.adapters.telegram.chats import ChatBook, ChatState, Marks, Sync
-from signalfleet.adapters.telegram.limits import QUEUE_MAX, QUEUE_OVERFLOWS, UPDATES, WAITING_MAX
+from signalfleet.adapters.telegram.limits import (
+    CHANGE_BYTES,
+    QUEUE_MAX,
+    QUEUE_OVERFLOWS,
+    UPDATES,
+    WAITING_MAX,
+)
 from signalfleet.adapters.telegram.mapping import (
     Change,
     ChangeKind,
@@ -134,6 +140,17 @@ class LiveFeed:
             elif isinstance(update, _OF_TAP):
                 self.take(update, is_late=True)
 
+    def overflowed(self) -> None:
+        """The library dropped what it could not hold: everything is compared again."""
+        self._metrics.count(QUEUE_OVERFLOWS)
+        self._book.doubt_all("overflow")
+        self._wake.set()
+
+    def footprint(self) -> int:
+        """Return about how many bytes wait here."""
+        chats = sum(state.footprint() for state in self._book)
+        return self._queue.qsize() * CHANGE_BYTES + chats
+
     # Delivering
 
     async def deliver(self, sink: ChatSink) -> None:
@@ -258,10 +275,13 @@ class LiveFeed:
 
     def _doubt(self, chat: ChannelId | None, reason: str) -> None:
         """Have a chat compared; without a chat, all that share the account's counter."""
-        for state in self._book:
-            if state.chat == chat or (chat is None and not state.has_counter):
-                state.doubt(reason)
-                self._wake.set()
+        found = self._book.get(chat)
+        doubtful = [found] if found is not None else []
+        if chat is None:
+            doubtful = [state for state in self._book if not state.has_counter]
+        for state in doubtful:
+            state.doubt(reason)
+            self._wake.set()
 
     def _has_small_chats(self) -> bool:
         return any(not state.has_counter for state in self._book)

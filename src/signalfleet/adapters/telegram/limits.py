@@ -49,6 +49,12 @@ TCP_USER_TIMEOUT_MS: Final = 20_000
 TCP_CONNECT_S: Final = 10
 QUEUE_MAX: Final = 256
 WAITING_MAX: Final = 256
+UPDATES_MAX: Final = 1000  # Ours: what waits in the library before it is told apart by chat.
+ENTITIES_MAX: Final = 500
+CHANGE_BYTES: Final = 2_000  # What a queued change usually holds, with a text of 300 letters.
+UPDATE_BYTES: Final = 4_000
+ENTITY_BYTES: Final = 262
+NUMBER_BYTES: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,6 +140,10 @@ class TelethonChatSource:
     def allow_connecting(self, *, allowed: bool) -> None:
         self._turn.allow(allowed=allowed)
 
+    def break_off(self) -> None:
+        self._turn.allow(allowed=False)
+        self._link.abort("broken_off")
+
     async def history(
         self, chat: ChannelId, *, before: MessageId | None, limit: int
     ) -> Sequence[ChannelMessage]:
@@ -152,6 +156,14 @@ class TelethonChatSource:
         newest = sorted(found.messages.items(), reverse=True)[:limit]
         messages = (state.message_of(raw) for _, raw in newest)
         return [message for message in messages if message is not None]
+
+    def footprint(self) -> int:
+        client = self._asker.client
+        return self._feed.footprint() + (client.footprint() if client is not None else 0)
+
+    def trim(self) -> None:
+        if self._asker.client is not None:
+            self._asker.client.trim()
 
     async def aclose(self) -> None:
         self._closing.set()
@@ -207,6 +219,7 @@ class TelethonChatSource:
                 session, self._settings, self._link, self._metrics, role=Role.READER
             )
             client.tap = self._feed.tap
+            client.on_overflow(self._feed.overflowed)
             client.brake = self._asker.pause_left
             client.add_event_handler(self._on_update, events.Raw(types=UPDATE_TYPES))
             try:

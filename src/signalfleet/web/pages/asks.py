@@ -1,4 +1,4 @@
-"""Signals that wait for the user: what would be sent, the money at risk, Approve and Skip."""
+"""What waits for the user: signals that ask first, and instructions that a pause held back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from signalfleet.app.asks import answer_ask, open_asks
+from signalfleet.app.asks import answer_ask, open_asks, open_follow_ups
 from signalfleet.domain.accounts.asks import Answer, Answered, Ask
 from signalfleet.ports.bus import LiveEvent, WorkItem
 from signalfleet.ports.errors import PortError
@@ -84,6 +84,7 @@ async def _page(request: Request, signed: Signed, error: str = "", status: int =
         "here": "asks",
         "error": error,
         "rows": await _rows(context, signed.store),
+        "paused": await _paused(context, signed.store),
     }
     return context.pages.response("asks.html", values, status)
 
@@ -99,6 +100,21 @@ async def _rows(context: WebContext, store: UserStore) -> list[AskRow]:
             left_s=max(round((ask.until - now).total_seconds()), 0),
         )
         for ask in await open_asks(store, now)
+    ]
+
+
+async def _paused(context: WebContext, store: UserStore) -> list[AskRow]:
+    """Return what a pause held back, with the message that it was in."""
+    now, names = context.deps.clock.now(), await channel_names(store)
+    return [
+        AskRow(
+            ask=ask,
+            channel=names.get(ask.key.chat, one_line(str(ask.key.chat))),
+            segments=await _segments(store, ask, context.words),
+            why="",
+            left_s=0,
+        )
+        for ask in await open_follow_ups(store, now)
     ]
 
 

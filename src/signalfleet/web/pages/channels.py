@@ -7,6 +7,8 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from signalfleet.app.exits import exit_policy_of
+from signalfleet.domain.accounts.exits import POLICY_WORDS
 from signalfleet.ports.bus import Plain, WorkItem
 from signalfleet.ports.errors import PortError, RefusedError, SignInRequiredError
 from signalfleet.web.auth.sessions import Signed
@@ -24,7 +26,7 @@ table: Final = RouteTable()
 SEARCH_CHARS: Final = 100
 SHOWN_MAX: Final = 200
 KINDS: Final = {"channel": "Channel", "supergroup": "Group", "group": "Group", "bot": "Bot"}
-MODES: Final = {"paper": "Read only", "on": "Copied", "approve": "Asks first"}
+MODES: Final = {"paper": "On paper", "on": "Copied", "approve": "Asks first"}
 LINK_CHARS: Final = 200
 NOTHING: Final[Plain] = {"chats": [], "found": 0, "of": 0, "chosen": 0, "most": 0}
 
@@ -44,7 +46,14 @@ async def choose(request: Request, signed: SignedIn) -> Response:
     mode = str(form.get("mode", "paper"))
     desk = LoginDesk(context.deps)
     try:
-        told = await desk.of_user(signed.user, "choose", chosen=chosen, shown=shown, mode=mode)
+        told = await desk.of_user(
+            signed.user,
+            "choose",
+            chosen=chosen,
+            shown=shown,
+            mode=mode,
+            skip_probation=form.get("full") == "yes",
+        )
         if told.get("chosen"):
             await _wake(context, signed)
     except PortError as error:
@@ -82,7 +91,8 @@ async def disconnect(request: Request, signed: SignedIn) -> Response:
     """Stop the bot, end the session at Telegram, delete it."""
     desk = LoginDesk(context_of(request).deps)
     try:
-        await desk.of_user(signed.user, "sign_out")
+        wanted = (await read_form(request)).get("exit_policy", "")
+        await desk.of_user(signed.user, "sign_out", exit_policy=wanted)
     except PortError as error:
         status = 422 if isinstance(error, RefusedError) else 503
         return await _picker(request, signed, str(error), status)
@@ -136,6 +146,8 @@ async def _picker(
         "was_saved": request.query_params.get("saved") == "1" and not error,
         "kinds": KINDS,
         "modes": MODES,
+        "policies": POLICY_WORDS,
+        "usual": await exit_policy_of(signed.store, None),
     }
     return context.pages.response("connect_channels.html", values, status)
 

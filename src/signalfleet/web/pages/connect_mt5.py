@@ -1,13 +1,26 @@
 """Connecting a MetaTrader account: token, account or new one, progress, what was found there."""
 
-from typing import Final
+from typing import Annotated, Final
 
 import structlog
+from fastapi import Path
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from signalfleet.app.connect_mt5 import HOSTED
+from signalfleet.app.exits import exit_policy_of
+from signalfleet.app.leave_account import LEAVING, accounts_in_use, leave_account
+from signalfleet.domain.accounts.exits import POLICY_WORDS
+from signalfleet.domain.ids import AccountId
+from signalfleet.domain.settings.choices import ExitPolicy
 from signalfleet.ports.bus import Plain
-from signalfleet.ports.errors import PortError, StoreUnavailableError, TemporaryError
+from signalfleet.ports.errors import (
+    PortError,
+    RefusedError,
+    StoreUnavailableError,
+    TemporaryError,
+)
 from signalfleet.web.auth.sessions import Signed
 from signalfleet.web.context import context_of
 from signalfleet.web.guards import SignedIn, read_form
@@ -122,6 +135,23 @@ async def mt5_again(request: Request, signed: SignedIn) -> Response:
     return RedirectResponse(HOME, 303)
 
 
+@table.route("POST", "/accounts/{account}/disconnect", Access.OWNER, audit="account_disconnected")
+async def disconnect(
+    request: Request, signed: SignedIn, account: Annotated[str, Path(min_length=1, max_length=64)]
+) -> Response:
+    """Take an account away; what is open there ends as it was chosen with the button."""
+    wanted = (await read_form(request)).get("exit_policy", "")
+    if wanted not in set(ExitPolicy):
+        raise HTTPException(422, "Choose what becomes of open trades.")
+    context = context_of(request)
+    now, policy = context.deps.clock.now(), ExitPolicy(wanted)
+    try:
+        await leave_account(signed.store, AccountId(account), policy, now)
+    except RefusedError as error:
+        raise HTTPException(404) from error
+    return RedirectResponse(HOME, 303)
+
+
 async def _refused(request: Request, signed: Signed, error: str) -> Response:
     """Show the form again with what was wrong; nothing that was typed comes back."""
     try:
@@ -139,7 +169,11 @@ async def _page(
         **await page_values(context, signed),
         **_step_values(state),
         "here": "accounts",
-        "accounts_here": await signed.store.accounts.list(),
+        "accounts_here": await accounts_in_use(signed.store),
+        "policies": POLICY_WORDS,
+        "usual": await exit_policy_of(signed.store, None),
+        "leaving": LEAVING,
+        "hosted": HOSTED,
         "error": error,
         "not_set_up": NOT_SET_UP,
     }

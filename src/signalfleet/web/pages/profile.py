@@ -40,6 +40,7 @@ from signalfleet.web.present.profile_form import (
     fields_sent,
 )
 from signalfleet.web.present.reading import Segment, cut
+from signalfleet.web.present.trial import trial_of
 from signalfleet.web.present.words import Words
 from signalfleet.web.routes import Access, RouteTable
 
@@ -49,7 +50,7 @@ table: Final = RouteTable()
 BIGGEST_ID: Final = 2**63 - 1
 TEXT_CHARS: Final = 4096
 Chat = Annotated[int, Path(ge=-BIGGEST_ID, le=BIGGEST_ID)]
-MODES: Final = {"paper": "Read only", "on": "Copied", "approve": "Asks first", "off": "Not read"}
+MODES: Final = {"paper": "On paper", "on": "Copied", "approve": "Asks first", "off": "Not read"}
 VERDICTS: Final[Mapping[Verdict, str]] = {
     Verdict.ACCEPT: "acted on",
     Verdict.HOLD: "held for you",
@@ -196,6 +197,8 @@ async def _page(
         "counted": watch.habit.total,
         "unread": watch.habit.unread,
         "was_saved": request.query_params.get("saved") == "1" and not view.problems,
+        "modes": MODES,
+        "trial_stage": await trial_of(signed.store, channel, times, context.deps.clock.now()),
     }
     return context.pages.response("channel.html", values, view.status)
 

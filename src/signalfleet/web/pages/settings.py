@@ -31,6 +31,7 @@ table: Final = RouteTable()
 BIGGEST_ID: Final = 2**63 - 1
 MAX_SEARCH: Final = 60
 MAX_ID: Final = 64
+PACK: Final = "prop_pack"
 Chat = Annotated[int, Path(ge=-BIGGEST_ID, le=BIGGEST_ID)]
 AccountName = Annotated[str, Path(min_length=1, max_length=MAX_ID)]
 CHANGED: Final = "The settings were changed elsewhere meanwhile. Look at them and save again."
@@ -86,7 +87,7 @@ async def _show(request: Request, signed: Signed, place: SettingsPlace) -> Respo
 
 async def _change(request: Request, signed: Signed, place: SettingsPlace) -> Response:
     """Save the fields that were sent; a field that was left empty is taken back."""
-    await _view(request, signed, place)
+    before = await _view(request, signed, place)
     form = await read_form(request)
     values, unset = changes_of(form)
     read_at = int(form["revision"]) if form.get("revision", "").isdecimal() else -1
@@ -97,7 +98,9 @@ async def _change(request: Request, signed: Signed, place: SettingsPlace) -> Res
     except ConflictError:
         problems, status = [CHANGED], 409
     else:
-        return RedirectResponse(f"{_path(place)}?saved=1", 303)
+        is_pack = place.account is not None and values.get(PACK) not in (None, before.own.get(PACK))
+        went = f"/accounts/{place.account}/pack" if is_pack else f"{_path(place)}?saved=1"
+        return RedirectResponse(went, 303)
     view = await _view(request, signed, place)
     search = form.get("q", "")[:MAX_SEARCH]
     return await _page(

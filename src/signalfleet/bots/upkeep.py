@@ -1,0 +1,81 @@
+"""What a worker does for all its bots beside running them: times, weighs and counts them."""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from signalfleet.bots.budgets import REASONS, Budgets
+from signalfleet.bots.meters import metered_tasks
+from signalfleet.domain.accounts.bot_state import BotState
+from signalfleet.domain.ids import UserId
+from signalfleet.ports.clock import Clock
+from signalfleet.ports.metrics import Metrics
+
+log = structlog.get_logger()
+
+SHOW_EVERY: Final = timedelta(seconds=5)
+LAG_EVERY: Final = timedelta(milliseconds=250)
+
+
+class Upkeep:
+    """Runs beside the manager; `run` must begin before the first bot does.
+
+    `is_replaceable`: a supervisor starts this process again when it has ended.
+    """
+
+    def __init__(
+        self,
+        budgets: Budgets,
+        clock: Clock,
+        metrics: Metrics,
+        states: Callable[[], Mapping[UserId, BotState]],
+        *,
+        is_replaceable: bool = False,
+    ) -> None:
+        self._is_replaceable = is_replaceable
+        self._budgets = budgets
+        self._clock = clock
+        self._metrics = metrics
+        self._states = states
+        for reason in REASONS:
+            metrics.count("signalfleet_bot_recycles_total", 0, reason=reason)
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        with metered_tasks():
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._budgets.run(), name="budgets")
+                tasks.create_task(self._feel_lag(), name="loop_lag")
+                tasks.create_task(self._count(), name="count_bots")
+                tasks.create_task(self._end_if_full(), name="process_memory")
+
+    async def _feel_lag(self) -> None:
+        """See how late the loop comes to what is due: everybody's orders wait as long."""
+        while True:
+            begun = self._clock.monotonic()
+            await self._clock.sleep(LAG_EVERY)
+            late = self._clock.monotonic() - begun - LAG_EVERY.total_seconds()
+            self._metrics.observe("signalfleet_loop_lag_seconds", max(late, 0.0))
+
+    async def _end_if_full(self) -> None:
+        """Stop in order before the machine ends the process without any."""
+        await self._budgets.exhausted.wait()
+        log.error("process_memory_exhausted", ends=self._is_replaceable)
+        if self._is_replaceable:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _count(self) -> None:
+        while True:
+            counted = Counter(self._states().values())
+            for state in BotState:
+                name = state.value.lower()
+                self._metrics.gauge("signalfleet_bots", counted[state], state=name)
+            self._metrics.gauge("signalfleet_active_bots", counted[BotState.RUNNING])
+            self._metrics.gauge("signalfleet_bots_waiting", counted[BotState.QUEUED])
+            await self._clock.sleep(SHOW_EVERY)

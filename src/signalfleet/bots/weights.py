@@ -1,0 +1,120 @@
+"""How much memory hangs on one bot, as far as it can be told inside one process."""
+
+import asyncio
+import contextvars
+import gc
+import logging
+import sys
+import types
+from collections import deque
+from collections.abc import Callable, Iterable
+from time import perf_counter_ns
+from typing import Final
+
+from signalfleet.bots.meters import Metered
+
+OBJECTS_MAX: Final = 20_000
+SLICE_NS: Final = 2_000_000
+LOOK_EVERY: Final = 64
+SHARED_DEPTH: Final = 8
+SHARED_MAX: Final = 20_000
+SHARED_TYPES: Final[tuple[type, ...]] = (
+    type,
+    types.ModuleType,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.CodeType,
+    types.FrameType,
+    types.TracebackType,
+    types.CoroutineType,
+    types.GeneratorType,
+    types.AsyncGeneratorType,
+    contextvars.Context,
+    contextvars.ContextVar,
+    logging.Logger,
+    asyncio.AbstractEventLoop,
+    asyncio.Future,
+    Metered,
+)
+"""What leads out of a bot: by a task or a frame the walk would reach every other bot."""
+
+
+class Walk:
+    """One look at a bot's objects, in slices. Objects may come and go between the slices."""
+
+    def __init__(
+        self,
+        root: object,
+        shared: Iterable[object] = (),
+        now_ns: Callable[[], int] = perf_counter_ns,
+    ) -> None:
+        self._now_ns = now_ns
+        self._seen = {id(one) for one in shared}
+        self._open: deque[object] = deque([root])
+        self.counted = 0
+        self.counted_bytes = 0
+
+    @property
+    def is_done(self) -> bool:
+        return not self._open or self.counted >= OBJECTS_MAX
+
+    @property
+    def total_bytes(self) -> int:
+        """Return the bytes found; what was left at the bound counts with the mean of the rest."""
+        if not self._open or not self.counted:
+            return self.counted_bytes
+        return self.counted_bytes + len(self._open) * (self.counted_bytes // self.counted)
+
+    def step(self, slice_ns: int = SLICE_NS) -> bool:
+        """Walk on for a slice of time; True when the walk is over."""
+        end = self._now_ns() + slice_ns
+        while not self.is_done:
+            if self.counted % LOOK_EVERY == 0 and self._now_ns() > end:
+                return False
+            self._count(self._open.popleft())
+        return True
+
+    def _count(self, one: object) -> None:
+        self.counted += 1
+        if isinstance(one, SHARED_TYPES) or id(one) in self._seen:
+            return
+        self._seen.add(id(one))
+        self.counted_bytes += sys.getsizeof(one, 0)
+        if isinstance(one, types.MethodType):
+            self._open.append(one.__self__)
+            return
+        self._open.extend(gc.get_referents(one))
+
+
+def shared_parts(objects: Iterable[object]) -> tuple[object, ...]:
+    """Return the objects and what they are made of, some levels deep.
+
+    Bots reach the parts too: a user's store, for one, knows the database and not the store of all.
+    """
+    found: dict[int, object] = {}
+    level = list(objects)
+    for _ in range(SHARED_DEPTH):
+        below: list[object] = []
+        for one in level:
+            if id(one) in found or len(found) >= SHARED_MAX:
+                continue
+            found[id(one)] = one
+            below.extend(_parts(one))
+        level = below
+    return tuple(found.values())
+
+
+def _parts(one: object) -> list[object]:
+    if isinstance(one, types.FunctionType):
+        return [cell.cell_contents for cell in one.__closure__ or () if _is_filled(cell)]
+    if isinstance(one, types.MethodType):
+        return [one.__self__]
+    return [] if isinstance(one, SHARED_TYPES) else list(gc.get_referents(one))
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:  # A name that the function meets before it is given.
+        return False
+    return True
