@@ -3,14 +3,16 @@
 import sys
 from typing import Final
 
-from bench import broker, corpus, parse, store, telegram
+from bench import bots, broker, corpus, fanout, parse, store, telegram
 from bench.report import Named, run_named
 
 REGISTRY: Final = {
+    bots.NAME: Named(title=bots.TITLE, run=bots.run),
     broker.NAME: Named(title=broker.TITLE, run=broker.run),
     "corpus": Named(
         title="how well each fold of the corpus' families is read, rules frozen", run=corpus.run
     ),
+    fanout.NAME: Named(title=fanout.TITLE, run=fanout.run),
     "parse": Named(
         title="time to read one message of the corpus, and hostile texts", run=parse.run
     ),

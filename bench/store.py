@@ -21,6 +21,7 @@ from signalfleet.adapters.sql.session import Params
 from signalfleet.adapters.sql.sqlite import open_writer
 from signalfleet.adapters.sql.statements import postgresql_statements, sqlite_statements
 from signalfleet.adapters.sql.texts import Statement
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.ids import UserId, new_user_id
 from signalfleet.domain.trading.records import Decision
 from signalfleet.ports.store import DecideResult
@@ -122,7 +123,7 @@ async def _prepare(store: SqlStore, users: Sequence[UserId]) -> int:
     async with asyncio.TaskGroup() as tasks:
         for user in users:
             tasks.create_task(store.fleet.add_user(a_profile(user)))
-    return await store.fleet.claim_slots(CELL, range(512), WORKER)
+    return await claim_slots(store.fleet, CELL, range(512), WORKER)
 
 
 async def _claims(

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
 import shutil
 import signal
 import socket
@@ -10,7 +9,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -19,11 +17,7 @@ import redis.asyncio
 
 from bench.report import Result
 from drills.rig import LEGS, Rig, open_rig
-from signalfleet.adapters.sql import SqlStore
-from signalfleet.bootstrap.platform import session_key
-from signalfleet.ports.store import WebSession
-from signalfleet.web.auth.csrf import TOKEN_HEADER, session_token
-from signalfleet.web.auth.sessions import digest
+from drills.visitor import signed_in
 
 ID: Final = "D8"
 TITLE: Final = "Redis flushed, hanging, dead and back: orders unaffected, limits local, pages quick"
@@ -178,18 +172,7 @@ class Server:
 @asynccontextmanager
 async def _visitor(rig: Rig) -> AsyncIterator[aiohttp.ClientSession]:
     """Sign a browser in as the rig's user."""
-    sid, now = secrets.token_urlsafe(32), datetime.now(UTC)
-    signed = WebSession(user_id=rig.user, created_at=now, expires_at=now + timedelta(hours=1))
-    store = await SqlStore.open(rig.settings.database, cell=rig.settings.cell)
-    try:
-        await store.fleet.put_session(digest(sid), signed)
-    finally:
-        await store.aclose()
-    headers = {
-        "Cookie": f"{'__Host-sf' if rig.settings.cookie_secure else 'sf'}={sid}",
-        "Sec-Fetch-Site": "same-origin",
-        TOKEN_HEADER: session_token(session_key(rig.settings), digest(sid)),
-    }
+    headers = await signed_in(rig.settings, rig.user)
     async with aiohttp.ClientSession(headers=headers) as session:
         yield session
 

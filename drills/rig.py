@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import random
-import secrets
 import shutil
 import signal
 import sys
@@ -15,7 +14,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -23,25 +21,28 @@ from typing import Any, Final
 import aiohttp
 
 from drills.posts import Posted
+from drills.visitor import signed_in
 from signalfleet.adapters.sql import SqlStore
 from signalfleet.bootstrap import city as cities
 from signalfleet.bootstrap.city import City
 from signalfleet.bootstrap.demo import DemoOptions, demo_settings, demo_user
-from signalfleet.bootstrap.platform import open_platform, session_key
+from signalfleet.bootstrap.platform import open_platform
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.domain.ids import UserId, client_id_stem
 from signalfleet.domain.trading.lifecycle import MAX_ENTRY_ATTEMPTS
-from signalfleet.ports.store import WebSession
-from signalfleet.web.auth.csrf import TOKEN_HEADER, session_token
-from signalfleet.web.auth.sessions import digest
 
 SYMBOLS: Final = (
     "EURUSD GBPUSD USDJPY GBPJPY AUDUSD USDCAD XAUUSD XAGUSD US30 NAS100 GER40 BTCUSD"
 ).split()
-STOP_SHARE: Final = Decimal("0.006")
-WIDER: Final = Decimal("1.3")
-"""Each next signal of a symbol and side has a wider stop, so that none repeats an earlier one."""
+STOP_SHARE: Final = Decimal("0.008")
+WIDER: Final = Decimal("0.03")
+WIDTHS: Final = 24
+"""Stops differ and stay near the market: what comes late is still worth entering."""
+NUDGE: Final = Decimal("1.002")
+LONGEST_S: Final = 600.0
 LEGS: Final = 2
+START_S: Final = 180.0
+"""Enough for a machine with much else to do."""
 SEE_OTHER: Final = 303
 LIVE_MARK: Final = b'"state": "live"'
 DRILL_SETTINGS: Final[dict[str, object]] = {
@@ -55,6 +56,7 @@ DRILL_SETTINGS: Final[dict[str, object]] = {
     "max_price_gap": "1",
     "conflict": "hedge",
     "duplicate_window": "0",
+    "weekend": "keep",
 }
 
 
@@ -67,6 +69,8 @@ class Rig:
     settings: Settings
     user: UserId
     rng: random.Random
+    others: list[UserId] = field(default_factory=list)
+    """More users who copy the same channels, each on an account of their own."""
     environment: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
     posted: int = 0
@@ -74,6 +78,7 @@ class Rig:
     """Keep the directory with logs and database: something is to be looked at."""
     _log_from: int = 0
     _streams: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _written: set[tuple[str, str]] = field(default_factory=set)
 
     async def start(self, *, crash: str | None = None) -> None:
         """Start the product; `crash` is a point of bootstrap.drill."""
@@ -93,7 +98,7 @@ class Rig:
                 stderr=log,
             )
 
-    async def until_live(self, limit_s: float = 60.0) -> None:
+    async def until_live(self, limit_s: float = 180.0) -> None:
         """Wait until the process that runs now reads its channels."""
         deadline = time.monotonic() + limit_s
         log = self.root / "product.log"
@@ -138,11 +143,28 @@ class Rig:
             symbol=symbol,
             side=side,
             entry=ask,
-            distance=ask * STOP_SHARE * WIDER**turn,
+            distance=ask * STOP_SHARE * (1 + WIDER * (turn % WIDTHS)),
             places=max(-int(ask.as_tuple().exponent), 1),
         )
+        # Levels that were written before would be the same idea again.
+        while any((symbol, level) in self._written for level in (post.stop, *post.targets)):
+            post = replace(post, distance=post.distance * NUDGE)
+        self._written |= {(symbol, level) for level in (post.stop, *post.targets)}
         self.posted += 1
         return replace(post, message=await self._post(post.chat, {"text": post.text}))
+
+    @property
+    def users(self) -> list[UserId]:
+        return [self.user, *self.others]
+
+    @property
+    def wanted(self) -> int:
+        """Return how many legs all that was posted must become."""
+        return self.posted * LEGS * len(self.users)
+
+    async def backlog(self) -> int:
+        """Count the signals that the broker has not seen yet, or not for all users."""
+        return (self.wanted - len(await self.legs())) // (LEGS * len(self.users))
 
     async def reply(self, post: Posted, text: str) -> None:
         """Answer a signal in its channel, as follow-ups do."""
@@ -212,19 +234,7 @@ class Rig:
 
     async def press_stop(self) -> float:
         """Press "Stop all copying" on the page as the user would; return when, by wall clock."""
-        sid = secrets.token_urlsafe(32)
-        now = datetime.now(UTC)
-        signed = WebSession(user_id=self.user, created_at=now, expires_at=now + timedelta(hours=1))
-        store = await SqlStore.open(self.settings.database, cell=self.settings.cell)
-        try:
-            await store.fleet.put_session(digest(sid), signed)
-        finally:
-            await store.aclose()
-        headers = {
-            "Cookie": f"{'__Host-sf' if self.settings.cookie_secure else 'sf'}={sid}",
-            "Sec-Fetch-Site": "same-origin",
-            TOKEN_HEADER: session_token(session_key(self.settings), digest(sid)),
-        }
+        headers = await signed_in(self.settings, self.user)
         url = f"{self.address()}/copying/stop"
         async with aiohttp.ClientSession(headers=headers) as session:
             pressed = time.time()
@@ -241,17 +251,24 @@ class Rig:
                 return str(json.loads(line)["address"])
         raise RuntimeError("the product serves no pages")
 
-    async def until_settled(self, limit_s: float) -> bool:
-        """Wait until every signal has its orders and no intent is open; False at the limit."""
-        deadline = time.monotonic() + limit_s
+    async def until_settled(self, limit_s: float, *, while_moving: bool = False) -> bool:
+        """Wait until every signal has its orders and no intent is open; False at the limit.
+
+        With `while_moving` the limit begins anew with each step forward, for ten minutes at most.
+        """
+        begun = time.monotonic()
+        deadline, before = begun + limit_s, None
         store = await SqlStore.open(self.settings.database, cell=self.settings.cell)
         try:
             while time.monotonic() < deadline:
-                is_quiet = not await store.user(self.user).journal.open_intents()
-                is_read = not await store.user(self.user).inbox.unread()
-                ended = len(await self.legs()) + await _given_up(store, self.user)
-                if is_quiet and is_read and ended >= self.posted * LEGS:
+                active = await self._open_intents(store)
+                unread = sum([len(await store.user(one).inbox.unread()) for one in self.users])
+                ended = len(await self.legs()) + await self._given_up(store)
+                if not active and not unread and ended >= self.wanted:
                     return True
+                if while_moving and (active, unread, ended) != before:
+                    before = (active, unread, ended)
+                    deadline = min(time.monotonic() + limit_s, begun + LONGEST_S)
                 await asyncio.sleep(0.2)
         finally:
             await store.aclose()
@@ -261,16 +278,22 @@ class Rig:
         """Count entries whose attempts were all killed before they left, as was proved."""
         store = await SqlStore.open(self.settings.database, cell=self.settings.cell)
         try:
-            return await _given_up(store, self.user)
+            return await self._given_up(store)
         finally:
             await store.aclose()
 
     async def open_intents(self) -> int:
         store = await SqlStore.open(self.settings.database, cell=self.settings.cell)
         try:
-            return len(await store.user(self.user).journal.open_intents())
+            return await self._open_intents(store)
         finally:
             await store.aclose()
+
+    async def _open_intents(self, store: SqlStore) -> int:
+        return sum([len(await store.user(one).journal.open_intents()) for one in self.users])
+
+    async def _given_up(self, store: SqlStore) -> int:
+        return sum([await _given_up(store, one) for one in self.users])
 
 
 async def _given_up(store: SqlStore, user: UserId) -> int:
@@ -346,4 +369,6 @@ def _environment(settings: Settings) -> dict[str, str]:
         if raw is not None and raw != "":
             found[name.upper()] = str(raw).lower() if isinstance(raw, bool) else str(raw)
     found["LOG_FORMAT"] = "json"
+    # A drill posts more in a minute than channels in a week; D15 is about who does so.
+    found["MAX_CPU_PER_BOT_PERCENT"] = "100"
     return found

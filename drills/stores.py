@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from signalfleet.adapters.sql import database_path
 
@@ -62,6 +63,11 @@ class Server:
     def __init__(self, server: Any) -> None:  # noqa: ANN401 - kit.postgres.Postgres.
         self._server = server
         self.url: str = server.url("sf_worker")
+        self.socket: Path = server.folder / ".s.PGSQL.5432"
+
+    def url_at(self, host: str, port: int) -> str:
+        """Return the address by way of a proxy before the socket."""
+        return f"postgresql://sf_worker@{host}:{port}{urlsplit(self.url).path}"
 
     @asynccontextmanager
     async def away(self) -> AsyncIterator[None]:

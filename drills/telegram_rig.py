@@ -32,11 +32,14 @@ class Member:
     account: str
 
 
-async def add_members(rig: Rig, names: Sequence[str]) -> dict[str, Member]:
-    """Sign users in, let them copy the same channels, and give each an account."""
+async def add_members(rig: Rig, names: Sequence[str], *, first: int = 0) -> dict[str, Member]:
+    """Sign users in, let them copy the same channels, and give each an account.
+
+    `first` is how many were added before.
+    """
     members: dict[str, Member] = {}
     async with open_platform(rig.settings) as platform:
-        for number, name in enumerate(names):
+        for number, name in enumerate(names, start=first):
             phone = f"+155502{number:02}"
             person = await rig.city.ask("POST", "/telegram/users", {"phone": phone, "name": name})
             for chat in rig.city.facts["channels"].values():

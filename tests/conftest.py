@@ -12,6 +12,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from kit.canary_watch import no_secret_left, watch  # noqa: F401 - A fixture for all.
 from kit.postgres import postgres  # noqa: F401 - A fixture, one server for all who need it.
 from kit.store_table import pytest_runtest_logreport, pytest_terminal_summary  # noqa: F401 - Hooks.
 
@@ -25,6 +26,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 END_GRACE_S = 0.2
 """How long something that was told to stop may take to be gone."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    watch(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

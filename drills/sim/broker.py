@@ -16,7 +16,9 @@ from drills.sim.wire import (
     position_of,
     working_order_of,
 )
+from signalfleet.domain.exchange.model import Entry
 from signalfleet.domain.instruments.model import Instrument, Quote
+from signalfleet.domain.risk.facts import Movement
 from signalfleet.domain.trading.orders import BrokerOrder
 from signalfleet.domain.trading.outcomes import Outcome, Unknown
 from signalfleet.domain.trading.reports import AccountFacts, Deal, Snapshot
@@ -101,6 +103,21 @@ class SimBroker:
             broker="Simulated",
             server="Simulated-Demo",
             read_at=self._clock.now(),
+        )
+
+    async def movements(self, since: datetime) -> tuple[Movement, ...]:
+        await self._pause(2.0)
+        self._may_fail()
+        made = self._market.book.deals_since(since)
+        return tuple(
+            Movement(
+                movement_id=str(one.ticket),
+                at=one.at,
+                amount=one.total,
+                is_payment=one.entry is Entry.BALANCE,
+            )
+            for one in made
+            if one.total
         )
 
     async def margin(self, question: MarginQuestion) -> Decimal | None:

@@ -166,6 +166,14 @@ class SimChatSource:
     def allow_connecting(self, *, allowed: bool) -> None:
         del allowed
 
+    def footprint(self) -> int:
+        return 0
+
+    def trim(self) -> None: ...
+
+    def break_off(self) -> None:
+        self._channels.leave(self)
+
     async def history(
         self, chat: ChannelId, *, before: MessageId | None, limit: int
     ) -> tuple[ChannelMessage, ...]:

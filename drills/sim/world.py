@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from signalfleet.adapters.re2.client import Re2Compiler
 from signalfleet.bootstrap.language import load_parser
 from signalfleet.bots.manager import UserBotManager
 from signalfleet.bots.services import BotServices
+from signalfleet.bots.sole_owner import SoleOwner
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import AccountId, InstallationId, UserId, slot
 from signalfleet.domain.trading.settle import SettleRules
@@ -96,6 +97,9 @@ class _Metrics:
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
         del name, seconds, labels
+
+    def distribution(self, name: str, values: Sequence[float]) -> None:
+        del name, values
 
 
 class _BusPort:
@@ -254,23 +258,21 @@ class World(Judge):
         crash_at = self._hooks.pop(0) if self._hooks else None
         self._count += 1
         life = Life(self._count, crash_at, self)
-        manager = UserBotManager(
-            self._services(life),
-            cell=CELL,
-            worker=f"w{self._count}",
-            max_bots=10,
-            slots=[slot(USER)],
+        services = self._services(life)
+        manager = UserBotManager(services, cell=CELL, max_bots=10)
+        owner = SoleOwner(
+            services.store.fleet, cell=CELL, worker=f"w{self._count}", slots=[slot(USER)]
         )
         self.note(f"life {self._count} begins")
-        task = tasks.create_task(self._live(life, manager), name=f"life-{self._count}")
+        task = tasks.create_task(self._live(life, manager, owner), name=f"life-{self._count}")
         life.task = task
         running = Running(life=life, manager=manager, task=task)
         self._lives.append(running)
         return running
 
-    async def _live(self, life: Life, manager: UserBotManager) -> None:
+    async def _live(self, life: Life, manager: UserBotManager, owner: SoleOwner) -> None:
         try:
-            await manager.run()
+            await manager.run(owner)
         except* Exception as group:  # noqa: BLE001 - judged by the laws
             if life.alive and not self._over.is_set():
                 # A worker that ends is started again, but nothing of ours should end it.

@@ -26,7 +26,7 @@ from signalfleet_sim.metaapi.server import MetaApiServer
 from signalfleet_sim.scenario.player import Player
 from signalfleet_sim.scenario.script import SCRIPT
 from signalfleet_sim.telegram.chats import SimChannel
-from signalfleet_sim.telegram.control import control_routes
+from signalfleet_sim.telegram.control import BODY_MAX, control_routes
 from signalfleet_sim.telegram.server import TelegramServer
 from signalfleet_sim.telegram.world import World
 
@@ -118,7 +118,7 @@ class City:
         )
 
     async def _serve_control(self, stack: AsyncExitStack) -> str:
-        app = web.Application()
+        app = web.Application(client_max_size=BODY_MAX)
         app.router.add_post("/city/start", self._start_script)
         app.add_subapp("/telegram", control_routes(self.world, self.telegram, token=self.token))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)

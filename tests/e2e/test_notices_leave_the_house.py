@@ -33,7 +33,7 @@ from signalfleet.bootstrap.settings import Settings
 from signalfleet.bootstrap.worker import open_worker
 from signalfleet.domain.accounts.notices import Notice, NoticeKind
 from signalfleet.domain.ids import slot
-from signalfleet.ports.bus import Plain
+from signalfleet.ports.bus import Plain, owner_address
 from signalfleet.ports.errors import TemporaryError
 from signalfleet.ports.secrets import IntakeBinding, Secret
 from signalfleet.ports.store import UserProfile
@@ -52,10 +52,10 @@ class House:
     mail: MailHouse
 
     async def ask(self, op: str, **more: str) -> Plain:
-        question = {"op": op, "user": USER, **more}
+        question = {"desk": "notify", "op": op, "user": USER, **more}
         for _ in range(100):
             try:
-                return await self.platform.bus.request("c1.notify", question)
+                return await self.platform.bus.request(owner_address("c1", USER), question)
             except TemporaryError:
                 await asyncio.sleep(0.1)
         raise AssertionError("the desk never answered")

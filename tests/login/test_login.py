@@ -280,7 +280,7 @@ async def test_a_flood_wait_says_until_when(desk: Desk, ann: SimUser) -> None:
 
 
 async def sign_out(desk: Desk, user: UserId) -> None:
-    await desk.bus.request(f"{CELL}.login", {"op": "sign_out", "user": user})
+    await desk.about({"op": "sign_out", "user": user})
 
 
 async def test_signing_out_ends_the_session_first_and_then_deletes_it(
@@ -341,7 +341,7 @@ def chats(world: World, ann: SimUser) -> dict[str, int]:
 
 async def ask_login(desk: Desk, user: UserId, op: str, **more: object) -> dict[str, object]:
     question = {"op": op, "user": user, **more}
-    return dict(await desk.bus.request(f"{CELL}.login", question))
+    return dict(await desk.about(question))
 
 
 async def test_the_picker_shows_what_a_person_chooses_by(desk: Desk, chats: dict[str, int]) -> None:
@@ -538,7 +538,7 @@ async def test_a_new_sign_in_renews_how_the_chosen_chats_are_addressed(
     assert renewed.mode is CopyMode.PAPER
 
 
-async def test_another_process_is_asked_when_its_bot_has_the_connection(
+async def test_only_the_process_whose_bot_has_the_connection_uses_it(
     desk: Desk, chats: dict[str, int], tmp_path: Path
 ) -> None:
     user = await a_user(desk)
@@ -549,12 +549,14 @@ async def test_another_process_is_asked_when_its_bot_has_the_connection(
     async with asyncio.TaskGroup() as tasks:
         reading = tasks.create_task(source.run(_Deaf()))
         await eventually(lambda: source.health().state.value == "live")
+        question = {"op": "chats", "user": user}
         async with another_worker(desk) as other:
-            question = {"op": "chats", "user": user}
-            assert (await other.answer(question))["of"] == 3
-            assert desk.world.sockets(key) == 1
-            await other.answer({"op": "sign_out", "user": user})
-            await reading
+            with pytest.raises(TemporaryError, match="moving"):
+                await other.answer(question)
+        assert (await desk.about(question))["of"] == 3
+        assert desk.world.sockets(key) == 1
+        await sign_out(desk, user)
+        await reading
     assert await desk.session(user) is None
     assert desk.world.sockets(key) == 0
     assert not [one for one in desk.world.violations if "socket" in str(one)]

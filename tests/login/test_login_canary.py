@@ -11,6 +11,7 @@ import nats
 import pytest
 from nats.aio.msg import Msg
 
+from kit.canaries import planted
 from kit.login_desk import Desk
 from kit.web_site import OURS, PAGE, serve
 from signalfleet.domain.ids import UserId
@@ -19,8 +20,8 @@ from signalfleet_sim.telegram import World
 pytestmark = pytest.mark.loopback
 
 PHONE = "+1 555 7731"
-PASSWORD = "canary-password-8d1f"
-WRONG = "canary-wrong-5e2c"
+PASSWORD = planted("password")
+WRONG = planted("wrong-password")
 
 
 def disguises(secret: bytes) -> Iterator[bytes]:

@@ -1,18 +1,32 @@
 """Every metric that is counted is in the catalogue, with the same labels."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 import signalfleet
-from signalfleet.observability.metrics import COUNTERS, GAUGES, HISTOGRAMS, PrometheusMetrics
+from signalfleet.observability.metrics import (
+    COUNTERS,
+    DISTRIBUTIONS,
+    GAUGES,
+    HISTOGRAMS,
+    PrometheusMetrics,
+)
 
 SOURCE = Path(signalfleet.__file__).parent
 CATALOGUE = SOURCE / "observability" / "metrics.py"
-KINDS = {"count": COUNTERS, "gauge": GAUGES, "observe": HISTOGRAMS}
+SPREAD: dict[str, tuple[str, Sequence[str]]] = {
+    name: (text, ()) for name, (text, _) in DISTRIBUTIONS.items()
+}
+KINDS: dict[str, Mapping[str, tuple[str, Sequence[str]]]] = {
+    "count": COUNTERS,
+    "gauge": GAUGES,
+    "observe": HISTOGRAMS,
+    "distribution": SPREAD,
+}
 OWN = {"amount", "seconds", "value"}
 
 
@@ -102,14 +116,14 @@ def test_every_call_names_a_metric_of_its_kind_with_its_labels() -> None:
 
 
 def test_every_name_of_a_metric_anywhere_is_in_the_catalogue() -> None:
-    known = {*COUNTERS, *GAUGES, *HISTOGRAMS}
+    known = {*COUNTERS, *GAUGES, *HISTOGRAMS, *DISTRIBUTIONS}
     unknown = [f"{place}: {name}" for place, name in texts() if name not in known]
     assert unknown == []
 
 
 def test_every_metric_of_the_catalogue_is_counted_somewhere() -> None:
     used = {name for _, name in texts()}
-    assert sorted({*COUNTERS, *GAUGES, *HISTOGRAMS} - used) == []
+    assert sorted({*COUNTERS, *GAUGES, *HISTOGRAMS, *DISTRIBUTIONS} - used) == []
 
 
 def test_names_follow_the_customs_of_their_kinds() -> None:
@@ -126,6 +140,18 @@ def test_the_page_shows_what_was_counted() -> None:
     page = metrics.text().decode()
     assert 'signalfleet_contradictions_total{kind="double_fill"} 3.0' in page
     assert "signalfleet_active_bots 7.0" in page
+
+
+def test_a_distribution_shows_where_the_newest_values_lie() -> None:
+    metrics = PrometheusMetrics()
+    metrics.distribution("signalfleet_bot_cpu_ratio", [0.5, 0.5])
+    metrics.distribution("signalfleet_bot_cpu_ratio", [0.0, 0.01, 0.011, 3.0])
+    page = metrics.text().decode()
+    assert "# TYPE signalfleet_bot_cpu_ratio gaugehistogram" in page or "gsum" in page
+    for bound, count in (("0.0001", 1), ("0.01", 2), ("0.02", 3), ("1.0", 3), ("+Inf", 4)):
+        assert f'signalfleet_bot_cpu_ratio_bucket{{le="{bound}"}} {count}.0' in page
+    assert "signalfleet_bot_cpu_ratio_gcount 4.0" in page
+    assert "signalfleet_bot_cpu_ratio_gsum 3.021" in page
 
 
 def test_a_name_or_label_outside_the_catalogue_is_a_mistake_of_ours() -> None:

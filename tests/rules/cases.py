@@ -64,7 +64,10 @@ def _user(user: str) -> dict[str, Any]:
         },
         "ledger": {"c-100_1": {"hash": "x"}},
         "commands": {"c1": {"kind": "x"}},
-        "idempotency": {"k1": {"route": "x"}},
+        "idempotency": {
+            "k0": {"route": "x", "until": NOW_US - 1_000_000},
+            "k1": {"route": "x", "until": NOW_US + YEAR_US},
+        },
         "hook_events": {"e1": {"route": "x"}},
         "traces": {"c-100_m1_r0": row},
         "snapshots": {"s1": {"doc": "x"}},
@@ -104,7 +107,7 @@ READS: Final = {
     **dict.fromkeys(("slots", "slots/c1_1", "fences/c1_1", "shredded", "departures"), WORKER),
     **dict.fromkeys((f"slots/c1_1/{ME}", "slots/c1_newest/rev"), BOTH),
     **dict.fromkeys(("sessions", "sessions/s1", "tokens/h1"), WEB),
-    "fences": NONE,
+    "fences": WORKER,
     **{
         f"{_MINE}/{name}": ALL
         for name in (
@@ -113,7 +116,8 @@ READS: Final = {
         )
     },
     **{f"{_MINE}/{name}": BOTH for name in ("intents", "decisions", "inbox", "commands")},
-    **{f"{_MINE}/{name}": WEB for name in ("idempotency", "hook_events")},
+    f"{_MINE}/idempotency": BOTH,
+    f"{_MINE}/hook_events": WEB,
     f"{_MINE}/mt5_credentials": WORKER,
     f"{_MINE}/mt5_credentials/telegram_session": WORKER,
     f"{_MINE}/mt5_credentials/_keys/v1": WORKER,
@@ -262,5 +266,16 @@ def kept() -> Iterator[Case]:
             yield Case(who=who, kind="write", path=again, value=mark, allowed=False)
 
 
+def swept() -> Iterator[Case]:
+    """Keys of requests are the web's; a worker takes those away that are over."""
+    for who in WHO:
+        over, valid = f"{_MINE}/idempotency/k0", f"{_MINE}/idempotency/k1"
+        yield Case(who=who, kind="write", path=over, value=None, allowed=who in BOTH)
+        yield Case(who=who, kind="write", path=valid, value=None, allowed=who in WEB)
+        yield Case(who=who, kind="write", path=over, value={"route": "y"}, allowed=who in WEB)
+        gone = {"idempotency/k0": None, "idempotency/k1": None}
+        yield Case(who=who, kind="update", path=_MINE, value=gone, allowed=who in WEB)
+
+
 def cases() -> list[Case]:
-    return [*table(), *foreign(), *fenced(), *kept()]
+    return [*table(), *foreign(), *fenced(), *kept(), *swept()]

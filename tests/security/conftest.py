@@ -7,6 +7,7 @@ import pytest
 
 from kit.tenants import Tenants, two_tenants
 from signalfleet.adapters.secrets import IntakeSealer, new_intake_keys
+from signalfleet.domain.ids import SLOTS
 from signalfleet.ports.bus import Plain
 from signalfleet.ports.errors import RefusedError
 
@@ -21,7 +22,7 @@ async def tenants() -> AsyncIterator[Tenants]:
     async with two_tenants(sealer=sealer) as opened, asyncio.TaskGroup() as tasks:
         serving = [
             tasks.create_task(opened.site.bus.serve(address, refuse))
-            for address in ("c1.login", "c1.mt5", "c1.account", "c1.notify")
+            for address in ("c1.login", *(f"c1.slot.{number}" for number in range(SLOTS)))
         ]
         yield opened
         for task in serving:

@@ -13,11 +13,7 @@ from signalfleet.domain.exchange.prices import PriceBoard
 from signalfleet.domain.money import Lots
 from signalfleet_sim.market.listing import FOK, Listing
 from signalfleet_sim.market.seeded import SeededMarket
-
-_FRIDAY: Final = 4
-_WEEKEND_HOUR: Final = 22
-_SATURDAY: Final = 5
-_SUNDAY: Final = 6
+from signalfleet_sim.metaapi.hours import ALWAYS, Hours, but_weekends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +73,7 @@ class Broker:
         self._own: dict[str, str] = {}
         self._quoteless: set[str] = set()
         self._closed_by_hand: set[str] = set()
+        self._hours: dict[str, Hours] = {}
         swaps: dict[str, Swap] = {}
         for symbol in market.symbols:
             listing = market.listing(symbol)
@@ -88,6 +85,8 @@ class Broker:
             self.market_symbol[own] = symbol
             self._own[symbol] = own
             swaps[own] = Swap(long=listing.swap_long, short=listing.swap_short)
+            if profile.keeps_weekends and not listing.is_always_open:
+                self._hours[own] = but_weekends(self._ahead)
         self.exchange = Exchange(
             self.board,
             costs=Costs(commission_per_lot=profile.commission_per_lot, swaps=swaps),
@@ -129,22 +128,23 @@ class Broker:
         (self._closed_by_hand.add if is_closed else self._closed_by_hand.discard)(symbol)
         self.board.set_open(symbol, is_open=not is_closed)
 
+    def hours(self, symbol: str) -> Hours:
+        return self._hours.get(symbol, ALWAYS)
+
+    def keep_hours(self, symbol: str, hours: Hours) -> None:
+        self._hours[symbol] = hours
+
     def _keep_hours(self, now: datetime) -> None:
-        if not self.profile.keeps_weekends:
-            return
-        is_weekend = _is_weekend(now)
-        for own, symbol in self.market_symbol.items():
-            shut = is_weekend and not self._market.listing(symbol).is_always_open
-            self.board.set_open(own, is_open=not shut and own not in self._closed_by_hand)
+        local = now + self._ahead
+        for own, hours in self._hours.items():
+            is_open = hours.is_open(local) and own not in self._closed_by_hand
+            self.board.set_open(own, is_open=is_open)
+
+    @property
+    def _ahead(self) -> timedelta:
+        return timedelta(hours=self.profile.utc_offset_hours)
 
     def local_time(self, now: datetime) -> str:
         """Return the broker's wall clock, which says nothing about its zone."""
-        shifted = now + timedelta(hours=self.profile.utc_offset_hours)
+        shifted = now + self._ahead
         return shifted.strftime("%Y-%m-%d %H:%M:%S.") + f"{shifted.microsecond // 1000:03d}"
-
-
-def _is_weekend(now: datetime) -> bool:
-    day = now.weekday()
-    if day == _FRIDAY:
-        return now.hour >= _WEEKEND_HOUR
-    return day == _SATURDAY or (day == _SUNDAY and now.hour < _WEEKEND_HOUR)

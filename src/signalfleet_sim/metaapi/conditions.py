@@ -1,7 +1,7 @@
 """The faults that are a state of things: they hold from now on, or for a while."""
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from signalfleet.domain.errors import DomainError
@@ -11,6 +11,7 @@ from signalfleet.domain.money import Lots
 from signalfleet_sim.market.clock import moment
 from signalfleet_sim.metaapi.accounts import SimAccount
 from signalfleet_sim.metaapi.faults import FaultError
+from signalfleet_sim.metaapi.hours import daily
 from signalfleet_sim.metaapi.world import World
 
 Params = Mapping[str, Any]
@@ -43,12 +44,14 @@ class Conditions:
             "trade_disabled": _trade_disabled,
             "investor": _investor,
             "stop_out": _stop_out,
+            "payment": _payment,
             "credits": self._drain_credits,
         }
         self._worlds: dict[str, Callable[[Params], None]] = {
             "refuse": lambda params: refuse(float(params.get("s", 1.0))),
             "no_quotes": self._no_quotes,
             "close_market": self._close_market,
+            "trade_hours": self._trade_hours,
             "spread": self._spread,
             "revoke_token": self._revoke_token,
         }
@@ -90,6 +93,17 @@ class Conditions:
                 if params.get("symbol") in {None, own, symbol}:
                     broker.close_market(own, is_closed=bool(params.get("is_closed", True)))
 
+    def _trade_hours(self, params: Params) -> None:
+        """Trade a symbol on working days between two times of the broker's clock only."""
+        try:
+            hours = daily(str(params.get("from")), str(params.get("to")))
+        except DomainError as e:
+            raise FaultError(str(e)) from e
+        for broker in self._world.brokers.values():
+            for own, symbol in broker.market_symbol.items():
+                if params.get("symbol") in {own, symbol}:
+                    broker.keep_hours(own, hours)
+
     def _spread(self, params: Params) -> None:
         points = params.get("points")
         try:
@@ -120,6 +134,17 @@ def _lag(account: SimAccount, params: Params, _: float) -> None:
 def _frozen_snapshot(account: SimAccount, params: Params, now: float) -> None:
     for queue in account.view.queues.values():
         queue.frozen_until = _until(params, now)
+
+
+def _payment(account: SimAccount, params: Params, now: float) -> None:
+    """Pay money into the account, or out of it."""
+    try:
+        amount = Decimal(str(params.get("amount")))
+    except InvalidOperation as e:
+        raise FaultError("a payment needs an amount") from e
+    if not amount.is_finite():
+        raise FaultError("a payment needs an amount")
+    account.broker.exchange.deposit(account.account_id, amount, moment(now))
 
 
 def _missing_history(account: SimAccount, params: Params, now: float) -> None:

@@ -46,16 +46,6 @@ _ENTRIES: Final = {
     Entry.INOUT: "DEAL_ENTRY_INOUT",
 }
 _ORDER_TYPES: Final = ("LIMIT", "MARKET", "STOP", "STOP_LIMIT", "SL", "TP")
-_ALWAYS: Final = [{"from": "00:00:00.000", "to": "24:00:00.000"}]
-_DAYS: Final = (
-    "SUNDAY",
-    "MONDAY",
-    "TUESDAY",
-    "WEDNESDAY",
-    "THURSDAY",
-    "FRIDAY",
-    "SATURDAY",
-)
 
 Json = dict[str, Any]
 
@@ -225,8 +215,7 @@ def account_json(account: SimAccount) -> Json:
 def specification_json(account: SimAccount, instrument: Instrument) -> Json:
     broker = account.broker
     listing = broker.listing(instrument.name)
-    days = _DAYS if listing.is_always_open else _DAYS[1:6]
-    sessions = dict.fromkeys(days, _ALWAYS)
+    sessions = broker.hours(instrument.name).sessions()
     body: Json = {
         "symbol": instrument.name,
         "description": listing.description,

@@ -8,6 +8,7 @@ import base64
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from aiohttp import web
@@ -21,6 +22,9 @@ from signalfleet_sim.telegram.control_faults import FaultSwitches
 from signalfleet_sim.telegram.errors import CityError
 from signalfleet_sim.telegram.server import TelegramServer
 from signalfleet_sim.telegram.world import World
+
+BODY_MAX: Final = 4 * 2**20
+"""Drills post texts of a mebibyte."""
 
 Reply: TypeAlias = Mapping[str, Any]
 NEWEST_CALLS: Final = 1000
@@ -91,9 +95,10 @@ class Control:
         return {"channels": [_chat(chat) for chat in self._world.channels]}
 
     async def post(self, request: web.Request) -> Reply:
-        """Post a message and return its id."""
+        """Post a message and return its id; `times` posts it so often, for floods."""
         chat, body = self._chat(request), await read_body(request)
-        message_id = chat.post(
+        post = partial(
+            chat.post,
             body.take("text", str),
             reply_to=body.maybe("reply_to", int),
             quote=body.maybe("quote", str),
@@ -105,7 +110,9 @@ class Control:
             ttl_s=body.maybe("ttl_s", int),
             at=body.maybe("at", float),
         )
-        return {"message_id": message_id}
+        for _ in range(body.take("times", int, 1) - 1):
+            post()
+        return {"message_id": post()}
 
     async def edit(self, request: web.Request) -> Reply:
         """Replace the text of a message."""
@@ -190,7 +197,7 @@ class Control:
 def control_routes(world: World, server: TelegramServer, *, token: str) -> web.Application:
     """Return the application to be mounted; its paths are relative to `/telegram`."""
     control = Control(world, server)
-    app = web.Application(middlewares=[_guard(token)])
+    app = web.Application(middlewares=[_guard(token)], client_max_size=BODY_MAX)
     chat = r"/channels/{id:-?\d+}"
     app.add_routes(
         [

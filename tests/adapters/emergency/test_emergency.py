@@ -29,6 +29,7 @@ from kit.wall_clock import WallClock
 from signalfleet.adapters.emergency import EmergencyStore
 from signalfleet.adapters.emergency.entries import Entry, EntryFile
 from signalfleet.adapters.sql import SqlStore, migrate
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.money import Lots, Price
 from signalfleet.domain.trading.intents import (
     AmendLeg,
@@ -90,7 +91,7 @@ class Desk:
 
     @property
     def file(self) -> Path:
-        return self.folder / f"{ME}.wal"
+        return self.folder / f"{ME}.{self.epoch}.wal"
 
     async def look(self) -> None:
         """Read what a follower reads at each look."""
@@ -106,7 +107,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     await asyncio.to_thread(migrate, str(path))
     async with aclosing(await SqlStore.open(str(path), cell=CELL)) as store:
         await store.fleet.add_user(a_profile(ME))
-        epoch = await store.fleet.claim_slots(CELL, [a_profile(ME).slot], "w1")
+        epoch = await claim_slots(store.fleet, CELL, [a_profile(ME).slot], "w1")
         mine = store.user(ME)
         await mine.accounts.put(an_account())
         await mine.inbox.add(a_batch(a_post(1), a_post(2)), NOW, epoch)
@@ -202,19 +203,34 @@ async def test_people_are_told_once_and_views_do_not_end_a_look(desk: Desk) -> N
     assert await desk.plain.user(ME).accounts.view(ACCOUNT) is None
 
 
-async def test_entries_of_an_owner_who_was_followed_are_set_aside(desk: Desk) -> None:
+async def test_entries_of_an_owner_who_was_followed_are_told_by_the_next_one(desk: Desk) -> None:
     await desk.look()
     close = Settlement(added_intents=(an_intent(desk.trade, CloseLeg()),))
     with locked(desk.path):
         await desk.mine.journal.settle(close, desk.epoch)
-    await desk.plain.fleet.claim_slots(CELL, [a_profile(ME).slot], "w2")
-    await desk.store.recover(ME, desk.epoch)
+    epoch = await claim_slots(desk.plain.fleet, CELL, [a_profile(ME).slot], "w2")
+    with pytest.raises(FencedError):
+        await desk.store.recover(ME, desk.epoch)
     assert await desk.plain.user(ME).journal.open_intents() == ()
+    assert desk.file.exists()
+    await desk.again().recover(ME, epoch)
+    assert len(await desk.plain.user(ME).journal.open_intents()) == 1
     assert not desk.file.exists()
-    assert desk.file.with_suffix(".refused").exists()
-    assert desk.metrics.counts["signalfleet_emergency_refused_total", ()] == 1
     with pytest.raises(FencedError):
         await desk.mine.journal.settle(close, desk.epoch)
+
+
+async def test_nobody_touches_what_a_later_owner_has_written(desk: Desk) -> None:
+    await desk.look()
+    later = desk.again()
+    epoch = await claim_slots(desk.plain.fleet, CELL, [a_profile(ME).slot], "w2")
+    await later.recover(ME, epoch)
+    await later.user(ME).journal.live_trades(ACCOUNT)
+    close = Settlement(added_intents=(an_intent(desk.trade, CloseLeg()),))
+    with locked(desk.path):
+        await later.user(ME).journal.settle(close, epoch)
+    await desk.again().recover(ME, desk.epoch)
+    assert (desk.folder / f"{ME}.{epoch}.wal").exists()
 
 
 COMMANDS = (CloseLeg(), CloseLeg(position_id="p9"), CancelLeg(), protect("2341"), protect(None))
@@ -227,25 +243,25 @@ def test_entries_come_back_as_they_were_written(tmp_path: Path) -> None:
         Entry(epoch=3, change=Settlement(intents=intents, trades=(trade,))),
         Entry(epoch=4, change=Decision(key=key(2), reason="x", intents=intents)),
     ]
-    file = EntryFile(tmp_path / "a" / "one.wal")
+    file = EntryFile(tmp_path / "a", ME)
     for entry in entries:
         file.append(entry)
-    assert not EntryFile(tmp_path / "a" / "one.wal").is_empty()
-    assert EntryFile(tmp_path / "a" / "one.wal").read() == entries
+    assert not EntryFile(tmp_path / "a", ME).is_empty()
+    assert EntryFile(tmp_path / "a", ME).read() == entries
 
 
 @pytest.mark.parametrize("lost", [1, 20, 300])
 def test_half_a_line_was_never_acted_upon(tmp_path: Path, lost: int) -> None:
-    path = tmp_path / "one.wal"
-    file = EntryFile(path)
+    path = tmp_path / f"{ME}.1.wal"
+    file = EntryFile(tmp_path, ME)
     trade = ROWS.trade(state=TradeState.OPEN)
     for command in COMMANDS[:2]:
         file.append(Entry(epoch=1, change=Settlement(added_intents=(an_intent(trade, command),))))
     whole = path.read_bytes()
     path.write_bytes(whole[:-lost])
-    assert len(EntryFile(path).read()) == (2 if lost == 1 else 1)
+    assert len(EntryFile(tmp_path, ME).read()) == (2 if lost == 1 else 1)
     path.write_bytes(whole[:60] + b"x" + whole[61:])
-    assert EntryFile(path).read() == []
+    assert EntryFile(tmp_path, ME).read() == []
 
 
 def test_a_disk_without_room_is_unavailable(tmp_path: Path) -> None:
@@ -253,4 +269,4 @@ def test_a_disk_without_room_is_unavailable(tmp_path: Path) -> None:
     folder.write_text("a file where the folder should be")
     close = Settlement(added_intents=(an_intent(ROWS.trade(), CloseLeg()),))
     with pytest.raises(StoreUnavailableError, match="neither"):
-        EntryFile(folder / "one.wal").append(Entry(epoch=1, change=close))
+        EntryFile(folder, ME).append(Entry(epoch=1, change=close))

@@ -10,6 +10,7 @@ from kit.rtdb import FakeRtdb
 from kit.store_rows import CELL, ME, World, a_batch, a_post, a_profile
 from kit.store_rows import NOW as AT
 from signalfleet.adapters.firebase import FirebaseStore
+from signalfleet.app.claim_slots import claim_slots
 
 
 @pytest.fixture
@@ -35,6 +36,6 @@ async def second(fake: FakeRtdb, store: FirebaseStore) -> AsyncIterator[Firebase
 async def world(store: FirebaseStore) -> World:
     """A user with one post that nothing is decided on."""
     await store.fleet.add_user(a_profile(ME, telegram_id=1))
-    epoch = await store.fleet.claim_slots(CELL, [a_profile(ME).slot], "w1")
+    epoch = await claim_slots(store.fleet, CELL, [a_profile(ME).slot], "w1")
     await store.user(ME).inbox.add(a_batch(a_post(1)), AT, epoch)
     return World(store=store, epoch=epoch)

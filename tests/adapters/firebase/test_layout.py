@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -28,12 +29,15 @@ from signalfleet.adapters.firebase import FirebaseStore, Identity
 from signalfleet.adapters.firebase.client import Threads
 from signalfleet.adapters.firebase.paths import encode_key, user_path
 from signalfleet.adapters.firebase.rules import rules
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.bootstrap.firebase import open_firebase
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
+from signalfleet.domain.accounts.retention import Cutoffs
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import AccountId, UserId
 from signalfleet.domain.trading.records import Settlement
 from signalfleet.ports.errors import RefusedError, StoreUnavailableError
+from signalfleet.ports.tenant_records import InFlight
 
 OTHER = UserId("u_nbswy3dpo5xxe3de")
 
@@ -67,7 +71,7 @@ def test_a_key_that_is_too_long_is_refused() -> None:
 async def filled(world: World, store: FirebaseStore) -> World:
     """A second user with a row of every kind."""
     await store.fleet.add_user(a_profile(OTHER, telegram_id=2))
-    epoch = await store.fleet.claim_slots(CELL, [a_profile(OTHER).slot], "w1")
+    epoch = await claim_slots(store.fleet, CELL, [a_profile(OTHER).slot], "w1")
     await fill(store, OTHER, epoch, "x")
     return world
 
@@ -106,7 +110,7 @@ async def test_users_are_spread_over_instances_and_stay_where_they_are(fake: Fak
             users = [UserId(f"u_{number:016d}") for number in range(8)]
             for user in users:
                 await store.fleet.add_user(a_profile(user))
-            epoch = await store.fleet.claim_slots(CELL, range(512), "w1")
+            epoch = await claim_slots(store.fleet, CELL, range(512), "w1")
             for user in users:
                 await fill(store, user, epoch, user)
             found = [set(instance.root["users"]) for instance in (fake, other)]
@@ -154,8 +158,25 @@ async def test_a_web_alone_has_no_way_to_credentials_or_trades(
         with pytest.raises(RefusedError):
             await theirs.journal.settle(Settlement(), filled.epoch)
         with pytest.raises(RefusedError):
-            await web.fleet.claim_slots(CELL, [1], "w")
+            await claim_slots(web.fleet, CELL, [1], "w")
         await theirs.settings.put("channel:-1", {}, 0)
+
+
+@pytest.mark.loopback
+async def test_a_worker_alone_sweeps_the_keys_of_requests_that_are_over(
+    fake: FakeRtdb, filled: World
+) -> None:
+    keys = filled.store.user(OTHER).idempotency
+    now = datetime.fromtimestamp(fake.book.now_ms / 1000, UTC)
+    for name, minutes in (("over", -1), ("valid", 60)):
+        until = now + timedelta(minutes=minutes)
+        await keys.begin(name, "POST /x", "h", at=now - timedelta(hours=1), until=until)
+    worker = await FirebaseStore.open([fake.url], cell=CELL, identities=[Identity.WORKER])
+    async with aclosing(worker):
+        swept = await worker.user(OTHER).retention.sweep(Cutoffs.at(now))
+    assert swept["idempotency"] == 1
+    again = await keys.begin("valid", "POST /x", "h", at=now - timedelta(hours=1), until=now)
+    assert again == InFlight()
 
 
 @pytest.mark.loopback

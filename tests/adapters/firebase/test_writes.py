@@ -18,6 +18,7 @@ from kit.store_rows import (
     key,
 )
 from signalfleet.adapters.firebase import FirebaseStore
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.ids import MessageId
 from signalfleet.domain.trading.intents import IntentState
 from signalfleet.domain.trading.records import Settlement
@@ -73,7 +74,7 @@ async def test_a_claim_without_rows_is_completed_in_doubt_by_whoever_finds_it(
     mine = second.user(world.user)
     assert await mine.journal.open_intents() == ()
     assert [one.key for one in await mine.inbox.unread()] == [key(1)]
-    newer = await second.fleet.claim_slots("c1", [a_profile(world.user).slot], "w2")
+    newer = await claim_slots(second.fleet, "c1", [a_profile(world.user).slot], "w2")
     assert await mine.journal.decide(world.rows.decision(1), newer) is ALREADY
     doubtful = await mine.journal.open_intents()
     assert {one.state for one in doubtful} == {IntentState.UNKNOWN}

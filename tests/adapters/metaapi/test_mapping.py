@@ -1,7 +1,7 @@
 """MetaApi's recorded objects as facts, and what is refused."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -239,6 +239,65 @@ def test_an_instrument_without_pip_size_or_tick_size_is_still_usable() -> None:
 def test_an_instrument_that_cannot_be_sized_is_refused(changed: dict[str, object]) -> None:
     with pytest.raises(UnreadableError):
         mapping.instrument(payload(SPECIFICATION, **changed))
+
+
+FULL_DAY = [{"from": "00:00:00.000", "to": "24:00:00.000"}]
+
+
+def test_the_hours_of_a_symbol_are_read_day_by_day() -> None:
+    split = [
+        {"from": "01:05:00.000", "to": "12:00:00.000"},
+        {"from": "13:00:00.000", "to": "23:59:59.999"},
+    ]
+    hours = mapping.instrument(payload(SPECIFICATION, tradeSessions={"MONDAY": split})).sessions
+    assert hours is not None
+    monday = datetime(2026, 3, 2, tzinfo=UTC)
+    at = {"01:04": False, "01:05": True, "12:00": False, "13:00": True, "23:59": True}
+    for clock, is_open in at.items():
+        hour, minute = clock.split(":")
+        assert hours.is_open(monday.replace(hour=int(hour), minute=int(minute))) is is_open, clock
+    assert not hours.is_open(datetime(2026, 3, 3, 12, tzinfo=UTC))
+    assert hours.on(monday) == "Mon 01:05-12:00, 13:00-24:00"
+    assert hours.opens_in(datetime(2026, 3, 3, 1, 5, tzinfo=UTC)) == timedelta(days=6)
+
+
+@pytest.mark.parametrize(
+    "sessions",
+    [
+        None,
+        {},
+        [],
+        {"MONDAY": []},
+        {"MONDAY": "open"},
+        {"MOONDAY": FULL_DAY},
+        {"MONDAY": [{"from": "08:00:00.000"}]},
+        {"MONDAY": [{"from": "08:00:00.000", "to": "07:00:00.000"}]},
+        {"MONDAY": [{"from": "08:61:00.000", "to": "17:00:00.000"}]},
+        {"MONDAY": [{"from": 8, "to": 17}], "TUESDAY": FULL_DAY},
+        {"MONDAY": [{"from": "08:00:00.000", "to": "25:00:00.000"}]},
+    ],
+    ids="none empty list no_hours word no_day half backwards no_minute numbers too_long".split(),
+)
+def test_hours_that_cannot_be_read_are_not_known_and_refuse_nothing(sessions: object) -> None:
+    assert mapping.instrument(payload(SPECIFICATION, tradeSessions=sessions)).sessions is None
+
+
+@pytest.mark.parametrize(
+    ("written", "ahead"),
+    [
+        ("2026-03-02 12:00:00.000", 120),
+        ("2026-03-02 05:30:00.000", -270),
+        ("2026-03-03 12:00:00.000", None),
+        ("yesterday", None),
+        (None, None),
+    ],
+    ids=["east", "west", "too_far", "word", "none"],
+)
+def test_how_far_the_brokers_clock_is_ahead_comes_with_a_price(
+    written: str | None, ahead: int | None
+) -> None:
+    quote = mapping.quote(payload(PRICE, time="2026-03-02T10:00:00.000Z", brokerTime=written))
+    assert quote.broker_ahead == (None if ahead is None else timedelta(minutes=ahead))
 
 
 def test_a_price_carries_the_value_of_a_tick() -> None:

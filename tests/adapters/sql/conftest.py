@@ -8,6 +8,7 @@ import pytest
 
 from kit.store_rows import CELL, ME, World, a_profile
 from signalfleet.adapters.sql import SqlStore, migrate
+from signalfleet.app.claim_slots import claim_slots
 
 
 @pytest.fixture
@@ -26,5 +27,5 @@ async def store(path: Path) -> AsyncIterator[SqlStore]:
 @pytest.fixture
 async def world(store: SqlStore) -> World:
     await store.fleet.add_user(a_profile(ME))
-    epoch = await store.fleet.claim_slots(CELL, [a_profile(ME).slot], "w1")
+    epoch = await claim_slots(store.fleet, CELL, [a_profile(ME).slot], "w1")
     return World(store=store, epoch=epoch)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from kit.store_rows import CELL, ME, NOW, Rows, a_batch, a_post, a_profile
 from signalfleet.adapters.sql import SqlStore
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.trading.intents import IntentState
 from signalfleet.domain.trading.records import CopyOutcome, Settlement, TradeState
 
@@ -40,7 +41,7 @@ async def work(store: SqlStore, epoch: int, first: int) -> None:
 async def main(path: str, first: int) -> None:
     store = await SqlStore.open(path, cell=CELL)
     await store.fleet.add_user(a_profile(ME))
-    epoch = await store.fleet.claim_slots(CELL, [a_profile(ME).slot], "w1")
+    epoch = await claim_slots(store.fleet, CELL, [a_profile(ME).slot], "w1")
     async with asyncio.TaskGroup() as group:
         for number in range(WORKERS):
             group.create_task(work(store, epoch, first + number))

@@ -15,6 +15,7 @@ from signalfleet.adapters.sql import SqlStore, migrate
 from signalfleet.adapters.sql.postgresql import safe_url
 from signalfleet.adapters.sql.postgresql_engine import as_users
 from signalfleet.adapters.sql.schema import metadata, tenant_tables
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.ids import UserId, new_user_id
 from signalfleet.ports.errors import ConflictError, FencedError, RefusedError, StoreUnavailableError
 from signalfleet.ports.store import WebSession
@@ -49,7 +50,7 @@ async def store(server: Postgres) -> AsyncIterator[SqlStore]:
 async def world(store: SqlStore) -> World:
     for number, user in enumerate((ME, OTHER), start=1):
         await store.fleet.add_user(a_profile(user, telegram_id=number))
-    epoch = await store.fleet.claim_slots(CELL, range(512), "w1")
+    epoch = await claim_slots(store.fleet, CELL, range(512), "w1")
     for user in (ME, OTHER):
         await fill(store, user, epoch, f"of {user}")
     return World(store=store, epoch=epoch)
@@ -218,7 +219,7 @@ async def test_a_wave_of_many_users_is_one_transaction(store: SqlStore, server: 
     async with asyncio.TaskGroup() as tasks:
         for user in users:
             tasks.create_task(store.fleet.add_user(a_profile(user)))
-    epoch = await store.fleet.claim_slots(CELL, range(512), "w1")
+    epoch = await claim_slots(store.fleet, CELL, range(512), "w1")
     async with asyncio.TaskGroup() as tasks:
         for user in users:
             tasks.create_task(store.user(user).inbox.add(a_batch(a_post(1)), NOW, epoch))

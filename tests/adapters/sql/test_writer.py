@@ -18,6 +18,7 @@ from signalfleet.adapters.sql.sqlite import open_writer
 from signalfleet.adapters.sql.sqlite_engine import SqliteEngine
 from signalfleet.adapters.sql.texts import Statement
 from signalfleet.adapters.sql.writer import BATCH, Writer
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.trading.records import MessageKey
 from signalfleet.ports.errors import StoreUnavailableError
 from signalfleet.ports.store import Store
@@ -209,7 +210,7 @@ async def test_two_processes_on_one_file_write_side_by_side(world: World, path: 
 
 async def test_the_second_process_sees_the_newer_epoch(world: World, path: Path) -> None:
     async with aclosing(await SqlStore.open(str(path), cell=CELL)) as second:
-        newer = await second.fleet.claim_slots(CELL, [a_profile(ME).slot], "w2")
+        newer = await claim_slots(second.fleet, CELL, [a_profile(ME).slot], "w2")
         assert newer == world.epoch + 1
         assert await second.user(ME).inbox.add(a_batch(a_post(1)), NOW, newer)
 

@@ -194,7 +194,7 @@ async def test_an_investor_and_a_disabled_account_do_not_trade(caller: Caller) -
     assert await caller.code(BUY, symbol="EURUSD", volume=0.1) == -8
     account = (await caller.get("account-information")).body
     assert (account["tradeAllowed"], account["investorMode"]) == (False, True)
-    caller.account = caller.server.add_account(token="one.two.three", trade_allowed=False)
+    caller.account = caller.server.add_account(token=caller.token, trade_allowed=False)
     assert await caller.code(BUY, symbol="EURUSD", volume=0.1) == 10017
 
 
@@ -261,7 +261,7 @@ async def test_levels_may_be_distances(
 
 
 async def test_a_netting_account_has_one_position_a_symbol(caller: Caller) -> None:
-    caller.account = caller.server.add_account(token="one.two.three", hedging=False)
+    caller.account = caller.server.add_account(token=caller.token, hedging=False)
     first = await caller.open(volume=0.1)
     assert await caller.open(volume=0.1) == first
     await caller.open(SELL, volume=0.05)
@@ -272,13 +272,13 @@ async def test_a_netting_account_has_one_position_a_symbol(caller: Caller) -> No
 
 
 async def test_brokers_differ_in_symbols_and_habits(caller: Caller) -> None:
-    caller.account = caller.server.add_account(token="one.two.three", broker="suffixes")
+    caller.account = caller.server.add_account(token=caller.token, broker="suffixes")
     assert {"XAUUSDm", "US30.cash"} <= set((await caller.get("symbols")).body)
     specification = (await caller.get("symbols/US30.cash/specification")).body
     assert "pipSize" not in specification
     assert specification["stopsLevel"] == 20
     assert await caller.code(BUY, symbol="EURUSDm", volume=0.1, stopLoss=1.0849) == 10016
-    caller.account = caller.server.add_account(token="one.two.three", broker="awkward")
+    caller.account = caller.server.add_account(token=caller.token, broker="awkward")
     assert await caller.code(BUY, symbol="EURUSD", volume=0.05, clientId=CLIENT_ID) == 10014
     await caller.open(volume=0.1, clientId=CLIENT_ID)
     (held,) = (await caller.get("positions")).body

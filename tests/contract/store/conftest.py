@@ -11,6 +11,7 @@ from kit.store_rows import CELL, ME, World, a_profile, everything, fill
 from kit.store_table import PROPERTY, Calls, unwatched, watched
 from kit.stores import OPENERS, Resources
 from signalfleet.adapters.sql import migrate
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.store import Store
 
@@ -56,7 +57,7 @@ async def world(store: Store) -> AsyncIterator[World]:
     for number, user in enumerate((ME, NEIGHBOUR), start=1):
         await fleet.add_user(a_profile(user, telegram_id=number))
     slots = [a_profile(user).slot for user in (ME, NEIGHBOUR)]
-    epoch = await fleet.claim_slots(CELL, slots, "w1")
+    epoch = await claim_slots(fleet, CELL, slots, "w1")
     await fill(plain, NEIGHBOUR, epoch, MARK)
     before = await everything(plain.user(NEIGHBOUR), NEIGHBOUR)
     assert MARK not in repr(await everything(plain.user(ME), ME))

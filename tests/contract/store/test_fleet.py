@@ -5,7 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from kit.store_rows import CELL, NOW, World, a_batch, a_post, a_profile, after
+from kit.store_rows import (
+    CELL,
+    ME,
+    NOW,
+    World,
+    a_batch,
+    a_channel,
+    a_post,
+    a_profile,
+    after,
+    an_account,
+)
+from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.errors import FencedError, RefusedError, StoreUnavailableError
 from signalfleet.ports.store import Store, WebSession
@@ -21,20 +33,73 @@ async def test_an_installation_keeps_its_id(world: World) -> None:
 
 async def test_each_claim_of_a_slot_has_a_higher_epoch(world: World) -> None:
     fleet = world.store.fleet
-    first = await fleet.claim_slots(CELL, [1, 2, 3], "w1")
-    second = await fleet.claim_slots(CELL, [3, 4], "w2")
-    third = await fleet.claim_slots(CELL, [4], "w1")
-    assert world.epoch < first < second < third
-    assert await fleet.claim_slots("elsewhere", [1], "w1") == 1
+    first = await claim_slots(fleet, CELL, [1, 2, 3], "w1")
+    second = await claim_slots(fleet, CELL, [3, 4], "w2")
+    assert first < second
+    assert await fleet.slot_epochs(CELL, [1, 3, 4, 5]) == {1: first, 3: second, 4: second, 5: 0}
+    assert await claim_slots(fleet, "elsewhere", [1], "w1") == 1
 
 
 async def test_claims_at_once_have_different_epochs(world: World) -> None:
     async with asyncio.TaskGroup() as group:
         claims = [
-            group.create_task(world.store.fleet.claim_slots(CELL, [1, 2], f"w{number}"))
+            group.create_task(claim_slots(world.store.fleet, CELL, [1, 2], f"w{number}"))
             for number in range(16)
         ]
     assert len({claim.result() for claim in claims}) == 16
+
+
+async def test_one_look_tells_whose_rows_have_changed(world: World) -> None:
+    """A store may leave users out; then they are looked at one by one."""
+    fleet, number = world.store.fleet, a_profile(ME).slot
+    marks = [await fleet.marks(CELL, [number])]
+    if not marks[0]:
+        return
+    for change in (
+        world.mine.bot.set_halted(halted=True),
+        world.mine.settings.put("states", {"user": "off"}, 0),
+        world.mine.channels.put(a_channel()),
+        world.mine.accounts.put(an_account()),
+    ):
+        await change
+        marks.append(await fleet.marks(CELL, [number]))
+        assert marks[-1][ME].rev != marks[-2][ME].rev
+    await world.mine.settings.put("hold:telegram", {"by": "me"}, 0)
+    assert await fleet.marks(CELL, [number]) == marks[-1]
+    assert not marks[-1][ME].has_unread
+    await world.mine.inbox.add(a_batch(a_post(1)), NOW, world.epoch)
+    assert (await fleet.marks(CELL, range(512)))[ME].has_unread
+    assert ME not in await fleet.marks(CELL, [number + 1])
+    assert ME not in await fleet.marks("elsewhere", [number])
+
+
+async def test_a_fence_only_rises(world: World) -> None:
+    fleet = world.store.fleet
+    assert await fleet.raise_fences(CELL, {1: 5, 2: 9}, "w1") == {1, 2}
+    assert await fleet.raise_fences(CELL, {1: 5, 2: 8, 3: 1}, "w2") == {3}
+    assert await fleet.raise_fences(CELL, {1: 6}, "w2") == {1}
+    assert await fleet.raise_fences(CELL, {}, "w2") == frozenset()
+    assert await fleet.slot_epochs(CELL, [1, 2, 3]) == {1: 6, 2: 9, 3: 1}
+    assert await fleet.slot_epochs("elsewhere", [1]) == {1: 0}
+
+
+async def test_of_claims_under_one_epoch_one_takes_the_slot(world: World) -> None:
+    async with asyncio.TaskGroup() as group:
+        claims = [
+            group.create_task(world.store.fleet.raise_fences(CELL, {1: 7, 2: 7}, f"w{number}"))
+            for number in range(8)
+        ]
+    taken = [claim.result() for claim in claims]
+    assert sorted(slot for slots in taken for slot in slots) == [1, 2]
+
+
+async def test_who_lost_a_slot_to_a_higher_epoch_writes_nothing(world: World) -> None:
+    mine = a_profile(world.user).slot
+    taken = await world.store.fleet.raise_fences(CELL, {mine: world.epoch + 3}, "w2")
+    assert taken == {mine}
+    with pytest.raises(FencedError):
+        await world.mine.inbox.add(a_batch(a_post(1)), NOW, world.epoch)
+    assert await world.mine.inbox.add(a_batch(a_post(1)), NOW, world.epoch + 3)
 
 
 async def test_only_the_newest_owner_writes(world: World) -> None:
@@ -45,7 +110,7 @@ async def test_only_the_newest_owner_writes(world: World) -> None:
 
 
 async def test_a_claim_in_another_cell_fences_nobody_here(world: World) -> None:
-    await world.store.fleet.claim_slots("elsewhere", [a_profile(world.user).slot], "w9")
+    await claim_slots(world.store.fleet, "elsewhere", [a_profile(world.user).slot], "w9")
     assert await world.mine.inbox.add(a_batch(a_post(1)), NOW, world.epoch)
 
 

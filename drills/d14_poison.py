@@ -1,0 +1,101 @@
+"""D14: texts that break the reading: set aside at the first try, and nothing else stops."""
+
+import time
+from typing import Final
+
+from bench.report import Result
+from drills.rig import LEGS, open_rig
+from drills.telegram_rig import until
+from drills.tenants_rig import Tenants, is_not_worse, tenants
+from signalfleet.bootstrap.plants import RAISE, RECURSION
+from signalfleet.domain.ids import ChannelId, MessageId
+from signalfleet.ports.store import MessageState, StoredMessage
+
+ID: Final = "D14"
+TITLE: Final = "poison: a reading that raises or never ends, 1 MiB of text; set aside after one try"
+SEED: Final = 20_274
+SIGNALS: Final = 20
+EVERY_S: Final = 0.5
+MIB: Final = 2**20
+POISONS: Final = (
+    f"BUY GOLD 2350 SL 2340 TP 2360 {RAISE}",
+    f"BUY GOLD 2350 SL 2340 TP 2360 {RECURSION}",
+)
+LONG: Final = ("BUY GOLD 2350 SL 2340 TP 2360\n" * (MIB // 30 + 1))[:MIB]
+"""Of a text only so much is read as Telegram allows, and this much of it is no signal."""
+ROUNDS: Final = 2
+SET_ASIDE_S: Final = 20.0
+
+
+async def run() -> Result:
+    """Measure the others before and beside the poison, then look at what became of each text."""
+    begun = time.monotonic()
+    async with open_rig(SEED) as rig:
+        shared = next(iter(rig.city.facts["channels"].values()))
+        async with tenants(rig, [shared]) as all_of:
+            rig.environment["SIGNALFLEET_DRILL_PLANT"] = "poison"
+            await rig.start()
+            await rig.until_live()
+            await all_of.latencies(6, EVERY_S)
+            calm = await all_of.latencies(SIGNALS, EVERY_S)
+            posted = [await all_of.noise_of(text) for text in POISONS * ROUNDS]
+            long = [await all_of.noise_of(LONG) for _ in range(ROUNDS)]
+            poisoned = await all_of.latencies(SIGNALS, EVERY_S)
+            aside_s = await until(lambda: _all_aside(all_of, posted, long), SET_ASIDE_S)
+            stored = [one for number in posted for one in await _stored(all_of, number)]
+            after = await all_of.latencies(2, EVERY_S)
+            victims_orders = await _orders(all_of, all_of.loud.account)
+            legs = await rig.legs()
+            status = await rig.stop()
+        tries = all_of.count("message_quarantined")
+        crashes = all_of.count("bot_crashed")
+        doubled = sum(1 for count in legs.values() if count > 1)
+        missing = calm.missing + poisoned.missing + after.missing
+        reasons = sorted({str(one.reason) for one in stored})
+        is_ok = (
+            aside_s is not None
+            and tries == len(posted)
+            and not (crashes or doubled or missing)
+            and victims_orders > 0
+            and is_not_worse(calm, poisoned)
+            and status == 0
+        )
+        rig.keep = not is_ok
+        return Result(
+            ok=is_ok,
+            figures={
+                "poisons": len(posted),
+                "texts_of_a_mebibyte": len(long),
+                "set_aside": sum(one.state is MessageState.QUARANTINED for one in stored),
+                "set_aside_s": aside_s,
+                "tries": tries,
+                "reasons": " ".join(reasons),
+                "crashes": crashes,
+                **calm.figures("calm"),
+                **poisoned.figures("beside"),
+                "p99_ratio": round(poisoned.at(0.99) / calm.at(0.99), 2),
+                "victims_orders": victims_orders,
+                "legs_doubled": doubled,
+                "kept": str(rig.root) if rig.keep else None,
+                "total_s": round(time.monotonic() - begun, 1),
+            },
+        )
+
+
+async def _stored(all_of: Tenants, number: int) -> tuple[StoredMessage, ...]:
+    inbox = all_of.of(all_of.loud.user).inbox
+    return await inbox.revisions(ChannelId(all_of.noise), MessageId(number))
+
+
+async def _all_aside(all_of: Tenants, posted: list[int], long: list[int]) -> bool:
+    """Tell whether the poison is set aside, and what is too long read without an order."""
+    found = [await _stored(all_of, number) for number in posted]
+    read = [await _stored(all_of, number) for number in long]
+    is_aside = all(one and one[-1].state is MessageState.QUARANTINED for one in found)
+    return is_aside and all(one and one[-1].reason == "no_instruction" for one in read)
+
+
+async def _orders(all_of: Tenants, account: str) -> int:
+    """Count the victim's own signals that became orders: its bot goes on."""
+    entries = await all_of.rig.entries()
+    return len([order for order in entries if order["account"] == account]) // LEGS

@@ -1,0 +1,117 @@
+"""D15: one tenant floods and burns; the others must not feel it."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from bench.report import Result
+from drills.rig import open_rig
+from drills.telegram_rig import until
+from drills.tenants_rig import Tenants, is_not_worse, tenants
+from signalfleet.domain.accounts.bot_state import BotState
+
+ID: Final = "D15"
+TITLE: Final = "500 messages a second and a bot that burns: slowed down and told, others unharmed"
+SEED: Final = 20_275
+SIGNALS: Final = 24
+EVERY_S: Final = 0.5
+FLOOD_PER_S: Final = 500
+FLOOD_STEP_S: Final = 0.1
+BURN_MS: Final = 400
+LIMIT_PERCENT: Final = "20"
+"""The others trade more in this minute than in a week of theirs."""
+NOISE: Final = "what a day, what a market, see you at noon"
+
+
+async def run() -> Result:
+    """Measure the others on a calm process, then on one with a flood and a burning bot."""
+    begun = time.monotonic()
+    async with open_rig(SEED, look_interval_s=1.0) as rig, tenants(rig) as all_of:
+        rig.environment["MAX_CPU_PER_BOT_PERCENT"] = LIMIT_PERCENT
+        await rig.start()
+        await rig.until_live()
+        await _until_running(all_of)
+        await all_of.latencies(4, EVERY_S)
+        calm = await all_of.latencies(SIGNALS, EVERY_S)
+        await rig.stop()
+        rig.environment["SIGNALFLEET_DRILL_PLANT"] = f"burn:{all_of.loud.user}:{BURN_MS}"
+        await rig.start()
+        await rig.until_live()
+        await _until_running(all_of)
+        await all_of.latencies(4, EVERY_S)
+        async with _flood(all_of) as flooded:
+            loud = await all_of.latencies(SIGNALS, EVERY_S)
+            throttled_after = await until(lambda: _is_throttled(all_of), 20.0)
+        told = await all_of.told(all_of.loud.user, "bot_throttled")
+        legs = await rig.legs()
+        status = await rig.stop()
+        doubled = sum(1 for count in legs.values() if count > 1)
+        was_slowed = all_of.count("bot_throttled", user_id=all_of.loud.user) > 0
+        others = all_of.count("bot_throttled") - all_of.count(
+            "bot_throttled", user_id=all_of.loud.user
+        )
+        is_ok = (
+            is_not_worse(calm, loud)
+            and not (calm.missing or loud.missing or doubled or others)
+            and was_slowed
+            and told == 1
+            and status == 0
+        )
+        rig.keep = not is_ok
+        return Result(
+            ok=is_ok,
+            figures={
+                **calm.figures("calm"),
+                **loud.figures("loud"),
+                "p99_ratio": round(loud.at(0.99) / calm.at(0.99), 2),
+                "flood_messages": flooded[0],
+                "offender_throttled": was_slowed,
+                "offender_throttled_seen_s": throttled_after,
+                "offender_told": told,
+                "others_throttled": others,
+                "slow_steps": all_of.count("slow_step"),
+                "legs_doubled": doubled,
+                "kept": str(rig.root) if rig.keep else None,
+                "total_s": round(time.monotonic() - begun, 1),
+            },
+        )
+
+
+async def _until_running(all_of: Tenants) -> None:
+    async def all_run() -> bool:
+        users = (all_of.rig.user, all_of.quiet.user, all_of.loud.user)
+        states = [(await all_of.of(user).bot.status()).state for user in users]
+        return all(state in (BotState.RUNNING, BotState.THROTTLED) for state in states)
+
+    await until(all_run, 30.0)
+
+
+async def _is_throttled(all_of: Tenants) -> bool:
+    return (await all_of.of(all_of.loud.user).bot.status()).state is BotState.THROTTLED
+
+
+@asynccontextmanager
+async def _flood(all_of: Tenants) -> AsyncIterator[list[int]]:
+    """Post in the loud one's channel as fast as asked, until the block ends."""
+    sent = [0]
+
+    async def pour() -> None:
+        each = round(FLOOD_PER_S * FLOOD_STEP_S)
+        start = time.monotonic()
+        while True:
+            await all_of.noise_of(f"{NOISE} {sent[0]}", each)
+            sent[0] += each
+            ahead = start + sent[0] / FLOOD_PER_S - time.monotonic()
+            await asyncio.sleep(max(ahead, 0))
+
+    async with asyncio.TaskGroup() as tasks:
+        pouring = tasks.create_task(pour())
+        try:
+            yield sent
+        finally:
+            pouring.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([pouring])
