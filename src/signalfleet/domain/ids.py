@@ -117,23 +117,25 @@ def intent_id(
 
 
 class CopyNames:
-    """Names the trades of one copy and their orders, as `trade_id` and `intent_id` do.
+    """Names the trades of one copy and their entries, as `trade_id` and `intent_id` do.
 
     What is the same in all of them is digested once: a copy may have a hundred legs.
     """
 
-    def __init__(self, user: UserId, account: AccountId, signal: SignalId) -> None:
+    def __init__(self, user: UserId, account: AccountId, signal: SignalId, action: str) -> None:
         self._trade = _digest(b"sf-trade-1", 10, user, account, signal)
-        self._intent = _digest(b"sf-intent-1", 15, user, account)
+        self._entry = _digest(b"sf-intent-1", 15, user, account)
+        self._what = length_prefixed(action, "entry")
 
     def trade(self, leg: int) -> TradeId:
         digest = self._trade.copy()
         digest.update(_one_field(str(leg)))
         return TradeId(_base32(digest.digest()))
 
-    def intent(self, trade: TradeId, action: str, cause: str) -> IntentId:
-        digest = self._intent.copy()
-        digest.update(length_prefixed(trade, action, cause))
+    def entry(self, trade: TradeId) -> IntentId:
+        digest = self._entry.copy()
+        raw = trade.encode()
+        digest.update(len(raw).to_bytes(4, "big") + raw + self._what)
         return IntentId("i" + _base32(digest.digest()))
 
 

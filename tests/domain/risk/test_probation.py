@@ -37,7 +37,7 @@ def test_a_channel_on_paper_goes_on_after_twenty_signals_or_two_weeks() -> None:
     paper = Probation.begun(START)
     few = progress_of(paper, record(taken=19), DEFAULTS, LATER)
     assert few.next is None
-    assert few.missing == ("1 of 20 signals on paper, or time until 16 March",)
+    assert few.missing == ("1 more signals on paper, to 20; or time, until 16 March",)
     assert progress_of(paper, record(taken=20), DEFAULTS, LATER).next is Stage.REDUCED
     late = START + timedelta(days=14)
     assert progress_of(paper, record(taken=0), DEFAULTS, late).next is Stage.REDUCED
@@ -55,7 +55,7 @@ def test_a_reduced_channel_goes_on_when_its_results_and_their_fall_allow_it() ->
     reduced_stage = at(Stage.REDUCED)
     assert progress_of(reduced_stage, record(*["0.1"] * 20), DEFAULTS, LATER).next is Stage.FULL
     few = progress_of(reduced_stage, record("1", "1"), DEFAULTS, LATER)
-    assert (few.next, few.missing) == (None, ("18 of 20 signals to be closed",))
+    assert (few.next, few.missing) == (None, ("18 more closed signals, to 20",))
     fell = progress_of(reduced_stage, record(*["-1"] * 11, *["2"] * 9), DEFAULTS, LATER)
     assert fell.next is None
     assert fell.missing == ("a largest fall of 10 R or less: it was 11.00 R",)

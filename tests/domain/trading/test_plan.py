@@ -27,7 +27,7 @@ from signalfleet.domain.instruments.model import Side
 from signalfleet.domain.money import Lots, Price
 from signalfleet.domain.risk.checks import OpenCopy
 from signalfleet.domain.risk.refusal import Refusal
-from signalfleet.domain.signals.model import Issue, OrderKind, PriceRange
+from signalfleet.domain.signals.model import OrderKind, PriceRange
 from signalfleet.domain.trading.intents import IntentState, OpenLeg
 from signalfleet.domain.trading.plan import PlanInput, TradePlan, plan_signal
 from signalfleet.domain.trading.records import TradeState
@@ -288,6 +288,25 @@ def test_a_refused_signal_stays_refused_with_less_money(
     balance = question.account.balance * share
     poorer = replace(question, account=account_facts(balance=balance, equity=balance))
     assert isinstance(plan_signal(poorer), Refusal)
+
+
+@given(questions(), st.decimals(0, 5, places=2))
+def test_a_refused_signal_stays_refused_where_closing_costs_more(
+    question: PlanInput, more: Decimal
+) -> None:
+    """The price that opens stays; the one that closes, and with it the spread, gets worse."""
+    refused, side = plan_signal(question), question.signal.side
+    if question.effective.rules.reverse or not isinstance(refused, Refusal):
+        return
+    if refused.code in ("stops_level", "target_wrong_side"):
+        return  # A target's distance counts from the price that closes.
+    closing = question.quote.to_close(side).value - more * side.sign
+    worse = (
+        replace(question.quote, bid=Price(closing))
+        if side is Side.BUY
+        else replace(question.quote, ask=Price(closing))
+    )
+    assert isinstance(plan_signal(replace(question, quote=worse)), Refusal)
 
 
 class TestStopsTooClose:

@@ -2,19 +2,28 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.builders import GOLD, a_quote, effective, rules
+from kit.builders import GOLD, a_price, a_quote, a_trade, effective, rules
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.instruments.model import Side
-from signalfleet.domain.money import Price
+from signalfleet.domain.money import Lots, Price
 from signalfleet.domain.settings.choices import Trailing
 from signalfleet.domain.trading.care import Care, care_of_plan
-from signalfleet.domain.trading.protect import Held, StopMove, broker_stops, protect, tighter
+from signalfleet.domain.trading.management import may_move
+from signalfleet.domain.trading.protect import (
+    Held,
+    StopMove,
+    broker_stops,
+    even_price,
+    protect,
+    tighter,
+)
 
 BUY_TARGETS = ("2360", "2370", "2380")
 SELL_TARGETS = ("2340", "2330", "2320")
@@ -280,3 +289,84 @@ def test_whatever_the_price_does_a_stop_only_ever_tightens_and_stays_behind_it(
 def test_a_setting_that_makes_no_sense_is_refused(key: str, value: object) -> None:
     with pytest.raises(DomainError, match=key):
         effective(**{key: value})
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "management.md"
+
+
+def worked() -> list[dict[str, str]]:
+    """The rows that were worked by hand on the page."""
+    lines = PAGE.read_text("utf-8").splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("| Case |"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    head, _, *cells = rows
+    return [dict(zip(head, row, strict=True)) for row in cells]
+
+
+class TestCosts:
+    @pytest.mark.parametrize("number", range(6))
+    def test_the_stop_at_break_even_pays_what_the_trade_costs(self, number: int) -> None:
+        rows = worked()
+        assert len(rows) == 6
+        row = rows[number]
+        side, opened, tick = Side(row["Side"]), Price.of(row["Opened at"]), Decimal(row["Tick"])
+        instrument = replace(GOLD, tick_size=tick, point=tick)
+        ask = opened.value + Decimal(row["Spread"])
+        quote = a_quote(str(opened), str(ask), tick_value=row["A tick of one lot"])
+        planned = care_of_plan(
+            rules(commission_per_lot=row["commission_per_lot"]),
+            instrument,
+            quote,
+            pip=tick * 10,
+            stop=None,
+            targets=(),
+        )
+        known = planned.charged(Decimal(row["On the position"]), Lots.of(row["Lots"]))
+        found = even_price(side, opened, known, instrument)
+        assert found == Price.of(row["Stop at break-even"])
+        again = known.charged(Decimal(row["On the position"]), Lots.of(row["Lots"]))
+        assert again == known
+
+    @given(
+        lots=st.integers(1, 500).map(lambda one: Decimal(one) / 100),
+        rate=st.integers(1, 2000).map(lambda one: Decimal(one) / 100),
+        spread=st.integers(0, 50).map(lambda one: Decimal(one) / 100),
+        side=st.sampled_from(Side),
+    )
+    def test_who_is_stopped_at_break_even_has_lost_nothing(
+        self, lots: Decimal, rate: Decimal, spread: Decimal, side: Side
+    ) -> None:
+        quote = a_quote("2350.00", str(Decimal(2350) + spread))
+        planned = care_of_plan(rules(), GOLD, quote, pip=Decimal("0.1"), stop=None, targets=())
+        taken = -(rate * lots)
+        known = planned.charged(taken, Lots(lots))
+        stop = even_price(side, Price.of(2350), known, GOLD)
+        won = (stop.value - 2350) * side.sign / GOLD.tick_size * lots
+        assert won + 2 * taken >= 0
+
+
+@pytest.mark.parametrize(
+    ("target", "doc", "expected"),
+    [
+        ("2360", {}, False),
+        ("2370", {}, True),
+        (None, {}, True),
+        ("2360", {"break_even": "at_target 4"}, False),
+        ("2360", {"break_even": "at_r 0.5"}, True),
+        ("2360", {"break_even": "message_only"}, False),
+        ("2360", {"trailing": "distance", "trailing_distance": "20 pips"}, True),
+    ],
+    ids="own_target next_leg open no_such_target at_r by_message trailing".split(),
+)
+def test_a_leg_that_ends_where_its_rule_would_begin_needs_no_price_and_no_call(
+    target: str | None, doc: dict[str, Any], expected: bool
+) -> None:
+    trade = a_trade(take_profit=a_price(target))
+    assert may_move(trade, care(**doc)) is expected
+    if not expected:
+        position = replace(held(), target=trade.take_profit)
+        assert broker_stops(position, care(**doc), GOLD) is None

@@ -45,8 +45,13 @@ from signalfleet.web.present.words import Words
 
 ROOT = Path(signalfleet.__file__).parent
 WORDS = Words.english()
-PLANNING = ("domain/risk/*.py", "domain/trading/plan.py", "domain/trading/entry.py")
-PLANNING = (*PLANNING, "domain/trading/levels.py")
+PLANNING = (
+    "domain/risk/*.py",
+    "domain/trading/plan.py",
+    "domain/trading/entry.py",
+    "domain/trading/legs.py",
+    "domain/trading/levels.py",
+)
 ELSEWHERE = {
     # Why entries are paused is the value of a check; the code is entries_paused.
     *("clock_unknown", "clock_wrong", "lease_ending", "lease_over", "stop_unknown", "store_slow"),
@@ -268,9 +273,9 @@ def codes_of(*patterns: str) -> Iterator[str]:
     for pattern in patterns:
         for path in ROOT.glob(pattern):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    if WORDS.has("reason", node.value):
-                        yield node.value
+                word = node.value if isinstance(node, ast.Constant) else None
+                if isinstance(word, str) and WORDS.has("reason", word):
+                    yield word
 
 
 def test_no_reason_of_the_planning_is_left_out() -> None:

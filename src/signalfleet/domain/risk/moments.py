@@ -18,6 +18,10 @@ CLOSE_HOUR: Final = 17
 """Currency and metal markets close on Friday and open on Sunday at this hour of New York."""
 SHUT: Final = timedelta(days=2)
 STALE: Final = timedelta(hours=12)
+AHEAD: Final = timedelta(minutes=10)
+"""A copy that was read later than now was dated by a wrong clock: its age is not known."""
+ENDED: Final = timedelta(days=7)
+"""A week without any news means that nobody fills the calendar any more."""
 NEVER_CLOSED: Final = frozenset({"BTC", "ETH", "XRP", "LTC", "SOL", "ADA", "BNB", "DOGE", "DOT"})
 
 
@@ -132,6 +136,11 @@ def blindness(view: NewsView, now: datetime) -> str | None:
     if now - view.read_at > STALE:
         hours = int((now - view.read_at).total_seconds() // 3600)
         return f"the calendar of news is {hours} hours old: {view.trouble or 'not renewed'}"
+    if view.read_at - now > AHEAD:
+        return f"the calendar of news was read at {view.read_at:%d %b %H:%M} UTC, in the future"
+    newest = max((event.at for event in view.events), default=None)
+    if newest is not None and now - newest > ENDED:
+        return f"the calendar of news ends with {newest:%d %b}"
     return None
 
 

@@ -156,8 +156,8 @@ def _paper(
     if now - probation.since >= days:
         return (), f"{days.days} days have passed on paper"
     until = probation.since + days
-    missing = f"{wanted - record.taken} of {wanted} signals on paper, or time until {until:%d %B}"
-    return (missing,), ""
+    count = f"{wanted - record.taken} more signals on paper, to {wanted}"
+    return (f"{count}; or time, until {until.day} {until:%B}",), ""
 
 
 def _reduced(record: ChannelRecord, rules: Rules) -> tuple[tuple[str, ...], str]:
@@ -165,7 +165,7 @@ def _reduced(record: ChannelRecord, rules: Rules) -> tuple[tuple[str, ...], str]
     missing = []
     expectancy = record.expectancy()
     if len(record.closed) < wanted:
-        missing.append(f"{wanted - len(record.closed)} of {wanted} signals to be closed")
+        missing.append(f"{wanted - len(record.closed)} more closed signals, to {wanted}")
     if expectancy is not None and expectancy < 0:
         missing.append(f"a mean result of 0 R or more: it is {expectancy:.2f} R")
     if record.drawdown > most:

@@ -165,13 +165,17 @@ class _Work:
         for number, (volume, loss) in enumerate(zip(layers, self._losses, strict=True)):
             slots = shared[volume]
             dropped |= any(not got and weight for got, weight in zip(slots, weights, strict=True))
+            costs: dict[int, tuple[Lots, Decimal]] = {}  # Most slots have the same volume.
             for slot, got in enumerate(slots):
                 taken = min(got, grain.most)
                 spilled += got - taken
-                if taken:
+                if not taken:
+                    continue
+                if taken not in costs:
                     lots = Lots(taken * grain.step)
-                    leg = LegSize(layer=number, slot=slot, lots=lots, loss=lots.value * loss)
-                    legs.append(leg)
+                    costs[taken] = lots, lots.value * loss
+                lots, lost = costs[taken]
+                legs.append(LegSize(layer=number, slot=slot, lots=lots, loss=lost))
         if spilled:
             self.caps.append("max_volume")
         if dropped:

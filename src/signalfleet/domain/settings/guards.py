@@ -80,7 +80,7 @@ class GuardRules:
     )
     max_open_trades: Decimal = setting(
         Decimal(20),
-        number("0", "1000"),
+        number("0", "10000"),
         "How many copied signals may be open at once.",
         merge=Merge.LOWEST,
         also_called=("max concurrent", "max_active_deals"),

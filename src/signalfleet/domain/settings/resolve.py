@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 from signalfleet.domain.errors import DomainError
@@ -13,6 +13,7 @@ from signalfleet.domain.settings.catalogue import CATALOGUE, DEFAULTS, Rules
 from signalfleet.domain.settings.values import Merge, Spec
 
 PRODUCT = "product default"
+KEPT = 512
 NO_SETTINGS = frozenset({"profile"})
 """What a level's document holds beside settings: how the channel is read."""
 
@@ -80,7 +81,36 @@ def resolve(levels: Sequence[Level], cap: Level | None = None) -> Effective:
     than the default, but no level may loosen what another level of the user's has set. `cap`, the
     user's plan, bounds what comes out.
     """
-    unknown = {key for level in levels for key in level.doc} - set(CATALOGUE) - NO_SETTINGS
+    return _resolved(_Question(levels, cap))
+
+
+class _Question:
+    """Levels and cap, equal to all others that say the same: most users' settings are alike."""
+
+    __slots__ = ("cap", "levels", "said")
+
+    def __init__(self, levels: Sequence[Level], cap: Level | None) -> None:
+        self.levels = [replace(level, doc=_settings_of(level)) for level in levels]
+        self.cap = cap
+        told = self.levels if cap is None else [*self.levels, cap]
+        # What is equal in Python need not be the same setting: 1, 1.0 and True are three.
+        self.said = repr([cap is None, *((one.source, sorted(one.doc.items())) for one in told)])
+
+    def __hash__(self) -> int:
+        return hash(self.said)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Question) and self.said == other.said
+
+
+def _settings_of(level: Level) -> Mapping[str, object]:
+    return {key: value for key, value in level.doc.items() if key not in NO_SETTINGS}
+
+
+@lru_cache(maxsize=KEPT)
+def _resolved(question: _Question) -> Effective:
+    levels, cap = question.levels, question.cap
+    unknown = {key for level in levels for key in level.doc} - set(CATALOGUE)
     if unknown:
         raise DomainError(f"unknown settings: {', '.join(sorted(unknown))}")
     values: dict[str, Any] = {}

@@ -106,23 +106,39 @@ class _Walk:
                 item.role, item.value = settled[0], settled[1] or written
 
 
+KEPT: Final = 64
+"""A text comes to all who follow its channel in the same moment; later it is read anew."""
+
+
 class FactFinder:
     """Finds facts with one lexicon and one set of symbols."""
 
-    __slots__ = ("_lexicon", "_number_style", "_root", "_symbols")
+    __slots__ = ("_kept", "_lexicon", "_number_style", "_root", "_symbols")
 
     def __init__(self, lexicon: Lexicon, symbols: Symbols) -> None:
         self._lexicon = lexicon
         self._symbols = symbols
         self._root: Node = with_symbols(lexicon, symbols)
         self._number_style = ""
+        self._kept: dict[str, Facts] = {}
 
     def adapted(self, words: Mapping[str, tuple[str, ...]], number_style: str) -> "FactFinder":
         """Return a finder that also knows a channel's own words and its decimal mark."""
         finder = copy(self)
+        finder._kept = {}  # noqa: SLF001 - one of us
         finder._root = with_words(self._root, words, self._symbols)  # noqa: SLF001 - one of us
         finder._number_style = checked_style(number_style)  # noqa: SLF001 - one of us
         return finder
+
+    def seen(self, message: str) -> Facts:
+        """Give the facts of a text that many users get at once; nobody may change them."""
+        found = self._kept.pop(message, None)
+        if found is None:
+            found = self.find(message)
+            while len(self._kept) >= KEPT:
+                del self._kept[next(iter(self._kept))]
+        self._kept[message] = found
+        return found
 
     def find(self, message: str) -> Facts:
         """Give the facts of a text; a text with absurdly many tokens or numbers has none."""

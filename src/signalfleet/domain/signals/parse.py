@@ -107,7 +107,7 @@ class Parser:
 
     def facts(self, text: str, profile: ChannelProfile = NO_PROFILE) -> Facts:
         """Give the facts of a text, for the layout watch."""
-        return self._finder_for(profile).find(text)
+        return self._finder_for(profile).seen(text)
 
     def _finder_for(self, profile: ChannelProfile) -> FactFinder:
         if not profile.extra_words and not profile.number_style:
@@ -155,7 +155,7 @@ class _Reader:
         return Known(symbol=symbol or profile.default_symbol, side=side, is_reply=True), ()
 
     def _facts_of(self, source: str, known: Known) -> tuple[Facts, Opens]:
-        facts = self._finder.find(source)
+        facts = self._finder.seen(source)
         if self._rules:
             around = Surroundings(finder=self._finder, bands=self._bands, known=known)
             by_rule = opens_by_rule(self._rules, facts, around, offsets(source))

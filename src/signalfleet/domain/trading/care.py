@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from signalfleet.domain.instruments.model import Instrument, Quote
-from signalfleet.domain.money import Price
+from signalfleet.domain.money import Lots, Price
 from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.settings.choices import Trailing
 from signalfleet.domain.settings.distances import Distance, Ruler
 from signalfleet.domain.settings.protection import BreakEvenMode, BreakEvenWhen, Rung
 
+SIDES = 2
+"""Brokers take their commission at each deal; a position shows the first half of it."""
 MESSAGE_ONLY = BreakEvenWhen(mode=BreakEvenMode.MESSAGE_ONLY)
 
 
@@ -21,8 +23,10 @@ MESSAGE_ONLY = BreakEvenWhen(mode=BreakEvenMode.MESSAGE_ONLY)
 class Care:
     """`targets` by their number, from the first. `first_stop` says what R is.
 
-    `costs` is how far the price must go until a close costs nothing. `offset` in pips replaces it.
-    `armed` is a stop that a message asked for and that the price does not allow yet.
+    `costs` is how far the price must go until a close costs nothing, `commission` the part of it
+    that is commission, and `worth` what one lot earns when the price goes 1. `offset` in pips
+    replaces the costs. `armed` is a stop that a message asked for and that the price does not
+    allow yet.
     """
 
     pip: Decimal
@@ -30,6 +34,8 @@ class Care:
     targets: tuple[Price | None, ...] = ()
     first_stop: Price | None = None
     costs: Decimal = Decimal(0)
+    commission: Decimal = Decimal(0)
+    worth: Decimal | None = None
     offset: Decimal | None = None
     break_even: BreakEvenWhen = MESSAGE_ONLY
     trailing: Trailing = Trailing.OFF
@@ -62,6 +68,19 @@ class Care:
         padded = (*self.targets, *gap)
         return replace(self, targets=(*padded[: number - 1], price, *padded[number:]))
 
+    def charged(self, commission: Decimal | None, lots: Lots) -> "Care":
+        """Return it with what the broker took at the opening, and takes again at the close.
+
+        Where the user's setting says more, that holds. Told twice, it changes nothing more.
+        """
+        if not commission or not lots.value or not self.worth:
+            return self
+        taken = abs(commission) * SIDES / (lots.value * self.worth)
+        more = taken - self.commission
+        if more <= 0:
+            return self
+        return replace(self, costs=self.costs + more, commission=taken)
+
     def ruler(self, price: Price) -> Ruler:
         """Return what distances are measured with, for a position opened at this price."""
         risk = None if self.first_stop is None else abs(price.value - self.first_stop.value)
@@ -78,14 +97,15 @@ def care_of_plan(
     targets: Sequence[tuple[int, Price | None]],
 ) -> Care:
     """Fix what will be done for a leg; `targets` are numbered as the channel counts."""
-    commission = Decimal(0)
-    if quote.loss_tick_value > 0:
-        commission = rules.commission_per_lot * instrument.tick_size / quote.loss_tick_value
+    worth = quote.loss_tick_value / instrument.tick_size
+    commission = rules.commission_per_lot / worth if worth > 0 else Decimal(0)
     care = Care(
         pip=pip,
         point=instrument.point,
         first_stop=stop,
         costs=quote.spread + commission,
+        commission=commission,
+        worth=worth if worth > 0 else None,
         offset=rules.break_even_offset,
         break_even=rules.break_even,
         trailing=rules.trailing,

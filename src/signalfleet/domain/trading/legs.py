@@ -7,8 +7,9 @@ from typing import Final
 
 from signalfleet.domain.instruments.model import Instrument, Quote, Side
 from signalfleet.domain.money import Lots, Price
-from signalfleet.domain.risk.refusal import Check
+from signalfleet.domain.risk.refusal import Check, Refusal, refused
 from signalfleet.domain.risk.sizing import LegSize
+from signalfleet.domain.trading.drafts import drafts_of, finished
 from signalfleet.domain.trading.intents import TargetStep
 from signalfleet.domain.trading.levels import Target
 
@@ -32,6 +33,9 @@ class LegDraft:
     steps: tuple[TargetStep, ...] = ()
 
 
+_NewLeg = drafts_of(LegDraft)
+
+
 def draft_legs(
     sizes: Sequence[LegSize], targets: Sequence[Target], *, nets: bool
 ) -> tuple[LegDraft, ...]:
@@ -41,11 +45,14 @@ def draft_legs(
     """
     if not nets:
         return tuple(
-            LegDraft(
-                number=one.layer * LEGS_A_LAYER + targets[one.slot].number,
-                lots=one.lots,
-                target=targets[one.slot].price,
-                layer=one.layer,
+            finished(
+                LegDraft,
+                _NewLeg(
+                    number=one.layer * LEGS_A_LAYER + targets[one.slot].number,
+                    lots=one.lots,
+                    target=targets[one.slot].price,
+                    layer=one.layer,
+                ),
             )
             for one in sizes
         )
@@ -59,6 +66,18 @@ def draft_legs(
     last = targets[sizes[-1].slot]
     draft = LegDraft(number=last.number, lots=total, target=last.price, steps=tuple(steps))
     return (draft,)
+
+
+def too_many_lots(lots: Lots, most: Lots) -> Refusal:
+    """Refuse a position that the broker takes in one order only, and not so large."""
+    return refused(
+        "over_max_lots",
+        "lots in one order",
+        str(lots),
+        str(most),
+        source="your broker",
+        detail=f"{lots} lots in one order, the largest is {most}",
+    )
 
 
 def room(instrument: Instrument) -> Decimal:

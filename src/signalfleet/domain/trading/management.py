@@ -7,6 +7,8 @@ from typing import Final
 
 from signalfleet.domain.instruments.model import Instrument, Quote
 from signalfleet.domain.money import Price
+from signalfleet.domain.settings.choices import Trailing
+from signalfleet.domain.settings.protection import BreakEvenMode
 from signalfleet.domain.trading.care import Care
 from signalfleet.domain.trading.intents import (
     CloseLeg,
@@ -31,7 +33,8 @@ UNDONE: Final = frozenset({IntentState.REJECTED, IntentState.EXPIRED, IntentStat
 def care_now(trade: Trade, copy: Sequence[Trade], intents: Sequence[Intent]) -> Care | None:
     """Return the care of a trade with the targets as they are now.
 
-    The newest message that changed it counts; another leg's target is where that leg stands.
+    The newest message that changed it counts; another leg's target is where that leg stands. What
+    the broker took for the position counts among its costs.
     """
     care = _stored_care(intents)
     if care is None:
@@ -39,7 +42,7 @@ def care_now(trade: Trade, copy: Sequence[Trade], intents: Sequence[Intent]) -> 
     for other in (*copy, trade):
         if len(copy) > 1 and other.state is not TradeState.NEVER_OPENED:
             care = care.with_target(target_of(other.leg), other.take_profit)
-    return care
+    return care.charged(trade.commission, trade.volume_open)
 
 
 def _stored_care(intents: Sequence[Intent]) -> Care | None:
@@ -95,6 +98,21 @@ def stands_still(intents: Sequence[Intent]) -> bool:
     """Tell whether nothing is under way that changes or ends the position."""
     changing = (i for i in intents if isinstance(i.command, ProtectLeg | CloseLeg))
     return all(intent.state.is_final for intent in changing)
+
+
+def may_move(trade: Trade, care: Care) -> bool:
+    """Tell whether any rule can act on the stop before the trade ends at its own target.
+
+    One whose own target is the one that brings the stop to break-even ends there; it needs no
+    price, and the broker's side need not be told anything.
+    """
+    own, when = trade.take_profit, care.break_even
+    if care.armed is not None or care.trailing is not Trailing.OFF:
+        return True
+    if when.mode is not BreakEvenMode.AT_TARGET:
+        return when.mode.is_automatic
+    target = care.target(int(when.amount))
+    return target is not None and (own is None or (own.value - target.value) * trade.side.sign > 0)
 
 
 def too_old(trade: Trade, care: Care, now: datetime) -> Duty | None:

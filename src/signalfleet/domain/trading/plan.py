@@ -13,15 +13,22 @@ from signalfleet.domain.risk import checks as guard
 from signalfleet.domain.risk import exposure, ideas, moments, standing
 from signalfleet.domain.risk.budget import Layer, SizingQuestion
 from signalfleet.domain.risk.checks import Gatekeeping, OpenCopy
-from signalfleet.domain.risk.refusal import Check, Refusal, refused
+from signalfleet.domain.risk.refusal import Check, Refusal
 from signalfleet.domain.risk.sizing import SizingReport, size_copy
 from signalfleet.domain.settings.choices import Conflict, StopsTooClose
 from signalfleet.domain.settings.resolve import Effective
 from signalfleet.domain.signals.model import OrderKind, Signal
 from signalfleet.domain.trading.care import Care, care_of_plan
+from signalfleet.domain.trading.drafts import drafts_of, finished
 from signalfleet.domain.trading.entry import EntryChoice, EntryQuestion
 from signalfleet.domain.trading.intents import Action, Intent, IntentState, OpenLeg
-from signalfleet.domain.trading.legs import LegDraft, draft_legs, room_checks, widened_stop
+from signalfleet.domain.trading.legs import (
+    LegDraft,
+    draft_legs,
+    room_checks,
+    too_many_lots,
+    widened_stop,
+)
 from signalfleet.domain.trading.levels import (
     Levels,
     check_stop_distance,
@@ -218,16 +225,7 @@ def _sized(
         sizing = replace(sizing, caps=(*sizing.caps, "one_position"))
     most = question.instrument.max_lots
     if nets and sizing.lots > most:
-        detail = f"{sizing.lots} lots in one order, the largest is {most}"
-        too_many = refused(
-            "over_max_lots",
-            "lots in one order",
-            str(sizing.lots),
-            str(most),
-            source="your broker",
-            detail=detail,
-        )
-        return too_many.after(priced, question.effective)
+        return too_many_lots(sizing.lots, most).after(priced, question.effective)
     balance = question.account.balance
     risk = guard.check_open_risk(sizing.got_money, balance, question.copies, question.effective)
     held = sum((copy.risk for copy in question.copies if copy.is_live), Decimal(0))
@@ -237,10 +235,7 @@ def _sized(
         signal.symbol or "", signal.side, sizing.got_money, balance, question.copies, effective
     )
     checks = (*priced, risk, currency, *worst)
-    refusal = first_failure(checks)
-    if refusal is not None:
-        return refusal
-    return _plan(question, levels, choices, sizing, checks)
+    return first_failure(checks) or _plan(question, levels, choices, sizing, checks)
 
 
 def _priced_checks(
@@ -313,6 +308,11 @@ def _sharing(question: PlanInput) -> tuple[OpenCopy, ...]:
     return ideas.sharing(question.signal, place.chat, question.copies, now, question.effective)
 
 
+_OpenLegDraft = drafts_of(OpenLeg)
+_IntentDraft = drafts_of(Intent)
+_TradeDraft = drafts_of(Trade)
+
+
 class _LegMaker:
     """Makes the intent and the trade of each leg of one plan; what they share is made once."""
 
@@ -330,11 +330,12 @@ class _LegMaker:
             (one, None if one.kind is OrderKind.MARKET else expires_at) for one in choices
         ]
         self._signal_id = place.signal_id
-        self._names = ids.CopyNames(place.user, place.account, self._signal_id)
+        self._names = ids.CopyNames(place.user, place.account, self._signal_id, Action.OPEN)
         self._magic = ids.magic(place.installation, place.chat)
         self._care = _care(question, levels)
         self._symbol, self._side = question.instrument.name, question.signal.side
         self._now = question.gate.now
+        self._sending, self._opening = IntentState.SENDING, TradeState.OPENING
 
     def leg(self, draft: LegDraft) -> tuple[Intent, Trade]:
         place, names, levels = self._place, self._names, self._levels
@@ -342,7 +343,7 @@ class _LegMaker:
         choice, expires_at = self._choices[draft.layer]
         trade_id = names.trade(draft.number)
         client_id = ids.client_id(place.installation, trade_id, "E0")
-        command = OpenLeg(
+        command = _OpenLegDraft(
             symbol=symbol,
             side=side,
             kind=choice.kind,
@@ -357,19 +358,19 @@ class _LegMaker:
             steps=draft.steps,
             care=self._care,
         )
-        intent = Intent(
-            intent_id=names.intent(trade_id, Action.OPEN, "entry"),
+        intent = _IntentDraft(
+            intent_id=names.entry(trade_id),
             account=place.account,
             trade=trade_id,
             cause="entry",
             client_id=client_id,
-            command=command,
-            state=IntentState.SENDING,
+            command=finished(OpenLeg, command),
+            state=self._sending,
             attempt=1,
             created_at=self._now,
             valid_until=self._fresh_until,
         )
-        trade = Trade(
+        trade = _TradeDraft(
             trade_id=trade_id,
             account=place.account,
             signal=self._signal_id,
@@ -378,12 +379,12 @@ class _LegMaker:
             magic=self._magic,
             symbol=symbol,
             side=side,
-            state=TradeState.OPENING,
+            state=self._opening,
             volume=draft.lots,
             stop_loss=stop,
             take_profit=draft.target,
         )
-        return intent, trade
+        return finished(Intent, intent), finished(Trade, trade)
 
 
 def _care(question: PlanInput, levels: Levels) -> Care:
