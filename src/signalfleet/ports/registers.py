@@ -40,6 +40,7 @@ class Registers(Protocol):
     def watch(self, prefix: str) -> AbstractAsyncContextManager[AsyncIterator[Register | None]]:
         """Tell all that is there, then None, then each change in order.
 
+        What was deleted of late is told too, without a value.
         After a lost connection all is told again, with None after it; it may repeat itself.
         """
         ...

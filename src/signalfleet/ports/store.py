@@ -10,7 +10,7 @@ of their column, such as settings or facts that JSON cannot hold.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -39,6 +39,7 @@ from signalfleet.domain.trading.records import (
 from signalfleet.domain.trading.reports import AccountFacts, Position, WorkingOrder
 from signalfleet.ports.chat_source import ChatBatch, Origin
 from signalfleet.ports.departures import Arming, Departures
+from signalfleet.ports.fleet_rows import AttemptLimit, UserMark, WebSession
 from signalfleet.ports.notices import Notices
 from signalfleet.ports.sealed import Credentials
 from signalfleet.ports.tenant_records import AuditTrail, Idempotency, Quota, Retention
@@ -316,27 +317,6 @@ class UserProfile:
     tier: str
     timezone: str
     slot: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebSession:
-    user_id: UserId
-    created_at: datetime
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserMark:
-    """`rev` is another one after any change of Stop, accounts, channels, settings or profile."""
-
-    rev: str
-    has_unread: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptLimit:
-    count: int
-    within: timedelta
 
 
 class Fleet(Protocol):

@@ -40,7 +40,8 @@ from signalfleet.domain.trading.records import Settlement, TradeState
 from signalfleet.ports.chat_source import ChatBatch, Deleted, Origin
 from signalfleet.ports.departures import Arming
 from signalfleet.ports.errors import RefusedError
-from signalfleet.ports.store import AttemptLimit, DecideResult, Store, WebSession
+from signalfleet.ports.fleet_rows import AttemptLimit, WebSession
+from signalfleet.ports.store import DecideResult, Store
 from signalfleet.ports.store_copy import RowAccess
 from signalfleet.ports.tenant_records import Replay
 

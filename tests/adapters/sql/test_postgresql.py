@@ -18,7 +18,7 @@ from signalfleet.adapters.sql.schema import metadata, tenant_tables
 from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.ids import UserId, new_user_id
 from signalfleet.ports.errors import ConflictError, FencedError, RefusedError, StoreUnavailableError
-from signalfleet.ports.store import WebSession
+from signalfleet.ports.fleet_rows import WebSession
 
 OTHER = UserId("u_nbswy3dpo5xxe3de")
 STRANGER = UserId("u_" + "z" * 26)

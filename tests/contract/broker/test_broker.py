@@ -339,3 +339,13 @@ async def test_a_gate_that_fails_by_itself_stops_the_order(house: House) -> None
         await house.broker.submit(an_entry(), gate)
     assert caught.value.reason == "gate_failed"
     assert house.executed() == 0
+
+
+async def test_the_changes_of_the_balance_add_up_and_payments_are_told_apart(house: House) -> None:
+    await done(house, ClosePosition(position_id=await opened(house), client_id=CLOSE))
+    house.pass_time(3)
+    moves = await house.broker.movements(house.clock.now() - timedelta(hours=1))
+    assert sum(move.amount for move in moves) == (await house.broker.account()).balance
+    assert [move.amount for move in moves if move.is_payment] == [Decimal(10_000)]
+    assert len({move.movement_id for move in moves}) == len(moves)
+    assert await house.broker.movements(house.clock.now() + timedelta(seconds=1)) == ()

@@ -93,6 +93,13 @@ async def test_a_watch_tells_what_is_there_then_none_then_each_change(
         ]
 
 
+async def test_a_watch_that_begins_later_tells_what_was_deleted(registers: Registers) -> None:
+    revision = await registers.put(KEY, {"n": 1}, 0)
+    await registers.delete(KEY, revision)
+    async with registers.watch("lease") as told:
+        assert await take(told, 2) == [(KEY, None), None]
+
+
 async def test_a_watch_of_a_part_hears_nothing_else(registers: Registers) -> None:
     async with registers.watch("lease.w") as told, registers.watch("lease.leader") as leader:
         assert await take(told, 1) == await take(leader, 1) == [None]

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from kit.store_rows import NOW, World, after
-from signalfleet.ports.store import AttemptLimit
+from signalfleet.ports.fleet_rows import AttemptLimit
 
 HOUR = timedelta(hours=1)
 THREE_AN_HOUR = (AttemptLimit(count=3, within=HOUR),)

@@ -20,7 +20,8 @@ from kit.store_rows import (
 from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.errors import FencedError, RefusedError, StoreUnavailableError
-from signalfleet.ports.store import Store, WebSession
+from signalfleet.ports.fleet_rows import WebSession
+from signalfleet.ports.store import Store
 
 ZOE = UserId("u_" + "z" * 26)
 

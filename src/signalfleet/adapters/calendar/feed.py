@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -81,7 +82,7 @@ class CalendarFeed:
 
     def _keep(self, text: str, at: datetime) -> None:
         document = json.dumps({"read_at": at.isoformat(), "text": text})
-        part = self._kept.with_suffix(".part")
+        part = self._kept.with_suffix(f".{os.getpid()}.part")
         try:
             part.write_text(document, encoding="utf-8")
             part.replace(self._kept)

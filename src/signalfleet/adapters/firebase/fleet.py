@@ -24,7 +24,8 @@ from signalfleet.adapters.firebase.rows import (
 from signalfleet.domain.ids import SLOTS, InstallationId, UserId, slot
 from signalfleet.ports.departures import Arming
 from signalfleet.ports.errors import RefusedError
-from signalfleet.ports.store import AttemptLimit, UserMark, UserProfile, WebSession
+from signalfleet.ports.fleet_rows import AttemptLimit, UserMark, WebSession
+from signalfleet.ports.store import UserProfile
 
 _NEWEST: Final = "newest"
 
@@ -61,8 +62,14 @@ class FirebaseFleet:
         await self._database.worker().put(path("installation", "arming"), row)
 
     async def slot_epochs(self, cell: str, slots: Sequence[int]) -> Mapping[int, int]:
-        rows = await self._database.worker().rows("fences")
-        return {one: whole(rows.get(path(slot_key(cell, one)), {}), "epoch") for one in slots}
+        rtdb = self._database.worker()
+        keys = {one: path(slot_key(cell, one)) for one in slots}
+        if len(keys) > THREADS_WORTH:
+            rows = await rtdb.rows("fences")
+        else:
+            few = await at_once(rtdb.row(f"fences/{key}") for key in keys.values())
+            rows = {key: row or {} for key, row in zip(keys.values(), few, strict=True)}
+        return {one: whole(rows.get(key, {}), "epoch") for one, key in keys.items()}
 
     async def raise_fences(
         self, cell: str, epochs: Mapping[int, int], worker: str

@@ -19,7 +19,8 @@ class MemoryRegisters:
     """Port Registers. `set_connected` and `wipe` play what can happen to a real one."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[str, int]] = {}
+        # What was deleted stays as a mark without a value, as it does in NATS for a while.
+        self._rows: dict[str, tuple[str | None, int]] = {}
         self._revision = 0
         self._connected = True
         self._watchers: list[_Watcher] = []
@@ -39,8 +40,8 @@ class MemoryRegisters:
 
     async def get(self, key: str) -> Register | None:
         self._require(key)
-        row = self._rows.get(key)
-        return None if row is None else _register(key, *row)
+        register = _register(key, *self._rows.get(key, (None, 0)))
+        return None if register.value is None else register
 
     async def put(self, key: str, value: Plain, revision: int) -> int:
         self._require(key)
@@ -53,10 +54,10 @@ class MemoryRegisters:
     async def delete(self, key: str, revision: int) -> None:
         self._require(key)
         self._require_revision(key, revision)
-        if self._rows.pop(key, None) is None:
-            return
-        self._revision += 1
-        self._tell(Register(key=key, value=None, revision=self._revision))
+        if revision:
+            self._revision += 1
+            self._rows[key] = (None, self._revision)
+            self._tell(_register(key, *self._rows[key]))
 
     @asynccontextmanager
     async def watch(self, prefix: str) -> AsyncIterator[AsyncIterator[Register | None]]:
@@ -76,7 +77,8 @@ class MemoryRegisters:
             raise TemporaryError("the registers cannot be reached")
 
     def _require_revision(self, key: str, revision: int) -> None:
-        if self._rows.get(key, ("", 0))[1] != revision:
+        value, stored = self._rows.get(key, (None, 0))
+        if revision != (0 if value is None else stored):
             raise ConflictError(f"the register {key} was changed by somebody else")
 
     def _tell(self, register: Register) -> None:
@@ -120,5 +122,6 @@ def _is_under(key: str, prefix: str) -> bool:
     return key == prefix or key.startswith(f"{prefix}.")
 
 
-def _register(key: str, text: str, revision: int) -> Register:
-    return Register(key=key, value=json.loads(text), revision=revision)
+def _register(key: str, text: str | None, revision: int) -> Register:
+    value = None if text is None else json.loads(text)
+    return Register(key=key, value=value, revision=revision)

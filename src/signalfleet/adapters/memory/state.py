@@ -23,17 +23,11 @@ from signalfleet.domain.trading.intents import Intent
 from signalfleet.domain.trading.records import Copy, MessageKey, SignalRecord, TraceStep, Trade
 from signalfleet.ports.departures import Arming, Departure
 from signalfleet.ports.errors import FencedError, RefusedError, StoreUnavailableError
+from signalfleet.ports.fleet_rows import WebSession
 from signalfleet.ports.inbox_rows import InboxRow
 from signalfleet.ports.notices import StoredNotice
 from signalfleet.ports.sealed import SealedSecret, WrappedKey
-from signalfleet.ports.store import (
-    Account,
-    AccountView,
-    BotStatus,
-    Channel,
-    UserProfile,
-    WebSession,
-)
+from signalfleet.ports.store import Account, AccountView, BotStatus, Channel, UserProfile
 from signalfleet.ports.tenant_records import Replay
 
 NEVER_STARTED: Final = BotStatus(

@@ -27,13 +27,8 @@ from signalfleet.adapters.memory.tenants import (
 from signalfleet.domain.ids import InstallationId, UserId
 from signalfleet.ports.departures import Arming
 from signalfleet.ports.errors import RefusedError
-from signalfleet.ports.store import (
-    AttemptLimit,
-    MessageState,
-    UserMark,
-    UserProfile,
-    WebSession,
-)
+from signalfleet.ports.fleet_rows import AttemptLimit, UserMark, WebSession
+from signalfleet.ports.store import MessageState, UserProfile
 
 OFTEN_WRITTEN: Final = "hold:telegram"
 """Who uses the Telegram session is renewed all the time and says nothing about the user."""

@@ -145,15 +145,9 @@ class Mt5Broker:
         return await self._call(read)
 
     async def movements(self, since: datetime) -> tuple[Movement, ...]:
-        now, offset = self._clock.now(), self._offset
-
-        def read(module: Mt5Module) -> tuple[object, ...] | None:
-            start = int((since + offset - limits.HISTORY_MARGIN).timestamp())
-            end = int((now + offset + limits.HISTORY_MARGIN).timestamp())
-            found: tuple[object, ...] | None = module.history_deals_get(start, end)
-            return found
-
-        rows = await self._call(read)
+        offset = self._offset
+        start, end = mapping.span(since, self._clock.now(), offset)
+        rows = await self._call(lambda module: module.history_deals_get(start, end))
         if rows is None:
             raise TemporaryError("the local terminal shows no history now")
         found, whole = mapping.map_all(rows, lambda row: mapping.movement(row, offset))
@@ -270,8 +264,7 @@ def _read(
     rows.positions = rows.take(module, module.positions_get())
     rows.orders = rows.take(module, module.orders_get())
     if full:
-        start = int((since + offset - limits.HISTORY_MARGIN).timestamp())
-        end = int((now + offset + limits.HISTORY_MARGIN).timestamp())
+        start, end = mapping.span(since, now, offset)
         rows.history = rows.take(module, module.history_orders_get(start, end))
         rows.deals = rows.take(module, module.history_deals_get(start, end))
     return rows

@@ -243,6 +243,12 @@ def deal(row: Tuple, offset: timedelta) -> Deal | None:
     )
 
 
+def span(since: datetime, now: datetime, offset: timedelta) -> tuple[int, int]:
+    """Return the seconds, by the server's clock, between which the history is asked for."""
+    margin = limits.HISTORY_MARGIN
+    return int((since + offset - margin).timestamp()), int((now + offset + margin).timestamp())
+
+
 def movement(row: Tuple, offset: timedelta) -> Movement | None:
     """Return how a deal changed the balance; None for what did not change it."""
     parts = (row.profit, row.swap, row.commission, getattr(row, "fee", 0.0))

@@ -20,11 +20,21 @@ log = structlog.get_logger()
 
 @contextmanager
 def nats_errors(doing: str) -> Iterator[None]:
-    """Turn whatever NATS says into "try later"; the store holds the truth meanwhile."""
+    """Turn whatever NATS says into "try later"; the store holds the truth meanwhile.
+
+    A cancellation that comes together with an answer is lost in `asyncio.wait_for` before Python
+    3.12, which the library uses everywhere: it is raised again here, or its task would go on.
+    """
+    task = asyncio.current_task()
+    asked = 0 if task is None else task.cancelling()
     try:
         yield
     except (nats.errors.Error, TimeoutError, OSError) as e:
+        if task is not None and task.cancelling() > asked:
+            raise asyncio.CancelledError from e
         raise TemporaryError(f"NATS could not {doing}: {type(e).__name__}") from e
+    if task is not None and task.cancelling() > asked:
+        raise asyncio.CancelledError
 
 
 class Connection:

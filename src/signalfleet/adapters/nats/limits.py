@@ -51,8 +51,8 @@ REGISTER_BYTES: Final = 64 * 1024
 REGISTER_REQUEST_S: Final = 2.0
 DELETED_FOR_S: Final = 3600
 """The mark of a deleted register goes after this time, else each life of a worker left one."""
-WATCH_HEARTBEAT_S: Final = 0.5
-WATCH_SILENCE_S: Final = 1.5
+WATCH_HEARTBEAT_S: Final = 1.0
+WATCH_SILENCE_S: Final = 3.0
 """Without a word for so long the watch is gone, with the server that kept it."""
 WATCH_FORGOTTEN_S: Final = 30
 

@@ -13,7 +13,8 @@ from signalfleet.adapters.sql.session import Row, Session
 from signalfleet.domain.ids import InstallationId, UserId
 from signalfleet.ports.departures import Arming
 from signalfleet.ports.errors import RefusedError
-from signalfleet.ports.store import AttemptLimit, UserMark, UserProfile, WebSession
+from signalfleet.ports.fleet_rows import AttemptLimit, UserMark, WebSession
+from signalfleet.ports.store import UserProfile
 
 _MARKS: Final = (
     "tier",

@@ -2,13 +2,13 @@
 
 import asyncio
 import io
+import sqlite3
+from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from signalfleet.adapters.sql.errors import translated
@@ -18,6 +18,10 @@ from signalfleet.adapters.sql.security import walls_sql
 from signalfleet.adapters.sql.sqlite import LOCK_WAIT_MS, database_path, prepare_file
 from signalfleet.adapters.sql.waves import DRIVER_ERRORS
 from signalfleet.ports.errors import RefusedError
+
+# What migrates takes half a second to load, and most starts find the newest schema.
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LONGEST: Final = "30min"
@@ -39,6 +43,24 @@ def migrate(path_or_url: str, to: str = "head") -> None:
         return
     path = database_path(path_or_url)
     prepare_file(path)
+    if to == "head" and _is_newest(path):
+        return
+    _migrate_sqlite(path, to)
+
+
+def _is_newest(path: Path) -> bool:
+    """Look without a lock: what is the newest schema stays so."""
+    with closing(sqlite3.connect(path, timeout=LOCK_WAIT_MS / 1000)) as connection:
+        try:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        except sqlite3.OperationalError:
+            return False
+    return found == [(REVISION,)]
+
+
+def _migrate_sqlite(path: Path, to: str) -> None:
+    from alembic import command  # noqa: PLC0415
+
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), poolclass=NullPool)
     sa.event.listen(engine, "connect", _leave_transactions_to_us)
     sa.event.listen(engine, "begin", _begin_alone)
@@ -46,7 +68,9 @@ def migrate(path_or_url: str, to: str = "head") -> None:
         command.upgrade(migration_config(connection), to)
 
 
-def migration_config(connection: sa.Connection | None = None) -> Config:
+def migration_config(connection: sa.Connection | None = None) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     return config
@@ -54,6 +78,8 @@ def migration_config(connection: sa.Connection | None = None) -> Config:
 
 def migration_script(since: str | None, to: str = "head") -> str:
     """Return the SQL for PostgreSQL that leads from one revision to another."""
+    from alembic import command  # noqa: PLC0415
+
     script = io.StringIO()
     config = migration_config()
     config.output_buffer = script

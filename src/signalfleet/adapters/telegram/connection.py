@@ -11,7 +11,13 @@ from telethon.errors import InvalidBufferError
 from telethon.network.connection import ConnectionTcpFull
 
 from signalfleet.adapters.telegram.gate import SessionTurn
-from signalfleet.adapters.telegram.limits import RECONNECTS, TCP_USER_TIMEOUT_MS
+from signalfleet.adapters.telegram.limits import (
+    PACKETS_BURST,
+    PACKETS_PER_S,
+    RECONNECTS,
+    TCP_USER_TIMEOUT_MS,
+)
+from signalfleet.domain.accounts.budgets import TokenBucket
 from signalfleet.ports.metrics import Metrics
 
 TOO_MANY: Final = 429
@@ -30,6 +36,18 @@ class Link:
         self.changed = asyncio.Event()
         self.on_first_up: Callable[[], None] | None = None
         self._reason = "first"
+        self._inflow = TokenBucket.full(PACKETS_PER_S, PACKETS_BURST, 0.0)
+
+    async def read_one(self) -> None:
+        """Wait for one's turn to read: a flood stays in the socket, and costs nobody's time.
+
+        What lies there for too long ends by a late pong: connected anew, the gap is repaired.
+        """
+        now = asyncio.get_running_loop().time()
+        self._inflow.spend(1.0, now)
+        wait = self._inflow.wait_s(now)
+        if wait > 0:
+            await asyncio.sleep(wait)
 
     def went_up(self, connection: "GatedConnection") -> None:
         self._connection = connection
@@ -76,6 +94,7 @@ class GatedConnection(ConnectionTcpFull):
         self.link.went_up(self)
 
     async def recv(self) -> Any:
+        await self.link.read_one()
         try:
             packet = await super().recv()
         except InvalidBufferError as error:

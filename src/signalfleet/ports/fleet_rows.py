@@ -1,0 +1,27 @@
+"""Rows that the fleet's part of the store gives and takes."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from signalfleet.domain.ids import UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSession:
+    user_id: UserId
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserMark:
+    """`rev` is another one after any change of Stop, accounts, channels, settings or profile."""
+
+    rev: str
+    has_unread: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLimit:
+    count: int
+    within: timedelta
