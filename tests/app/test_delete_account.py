@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -18,9 +18,10 @@ from signalfleet.adapters.secrets import (
     new_encryption_key,
 )
 from signalfleet.app.claim_slots import claim_slots
-from signalfleet.app.delete_account import DeleteAccount
+from signalfleet.app.delete_account import DeleteAccount, begin_closing
 from signalfleet.app.sign_in import SignIn
 from signalfleet.domain.ids import AccountId, UserId
+from signalfleet.domain.trading.records import Settlement, TradeState
 from signalfleet.ports.departures import Departure
 from signalfleet.ports.errors import RefusedError, StoreUnavailableError, TemporaryError
 from signalfleet.ports.provisioning import AccountProvisioning, HostedAccount
@@ -217,6 +218,51 @@ async def test_a_crash_at_any_step_goes_on_there(scene: Scene, step: str) -> Non
     assert await scene.store.fleet.get_user(ME) is None
     assert scene.telegram.ended == [SESSION]
     assert (await scene.delete().run(done)) == done
+
+
+async def close_trades(scene: Scene) -> None:
+    """Let the broker close what is open, as the bot would on the user's wish."""
+    mine = scene.store.user(ME)
+    epochs = await scene.store.fleet.slot_epochs(CELL, [a_profile(ME).slot])
+    closed = [replace(one, state=TradeState.CLOSED) for one in await mine.journal.live_trades()]
+    settlement = Settlement(trades=tuple(closed))
+    await mine.journal.settle(settlement, epochs[a_profile(ME).slot])
+
+
+async def test_trades_are_closed_by_the_bot_before_anything_else_ends(scene: Scene) -> None:
+    mine, delete = scene.store.user(ME), scene.delete()
+    await mine.bot.set_wish(on=False, by="user")
+    await begin_closing(mine, scene.clock.now())
+    departure = await scene.begin()
+    assert not await delete.trades_are_over(departure)
+    status = await mine.bot.status()
+    assert (status.wish_on, status.halted) == (True, True), "the bot runs, and opens nothing"
+    with pytest.raises(TemporaryError, match="being closed"):
+        await delete.run(departure)
+    assert scene.telegram.ended == []
+    await close_trades(scene)
+    done = await delete.run(departure)
+    assert list(done.steps) == ["trades", *STEPS]
+    assert done.steps["trades"] == "all closed"
+    assert done.steps["stopped"].startswith("0 trades left")
+    assert not scene.store._state.rows.get(ME)
+
+
+async def test_trades_that_do_not_close_are_waited_for_a_bounded_time(scene: Scene) -> None:
+    await begin_closing(scene.store.user(ME), scene.clock.now())
+    departure = await scene.begin()
+    scene.clock.offset = timedelta(minutes=2, seconds=50)
+    assert not await scene.delete().trades_are_over(departure)
+    scene.clock.offset = timedelta(minutes=3)
+    done = await scene.delete().run(departure)
+    assert done.steps["trades"] == "2 not closed within 3 minutes"
+    assert done.steps["stopped"] == "2 trades left at the broker"
+    assert done.user is None
+
+
+async def test_trades_that_are_to_stay_open_are_not_waited_for(scene: Scene) -> None:
+    assert await scene.delete().trades_are_over(await scene.begin())
+    assert not (await scene.store.user(ME).bot.status()).halted
 
 
 @pytest.mark.parametrize("away", ["telegram", "hosting"])

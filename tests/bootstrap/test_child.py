@@ -115,3 +115,10 @@ async def test_a_child_that_does_not_end_is_killed_after_its_grace(tmp_path: Pat
         pid = await child.until_started(1)
         await child.end()
         assert not is_alive(pid)
+
+
+async def test_a_child_that_closes_slowly_by_itself_is_not_taken_for_frozen(tmp_path: Path) -> None:
+    async with kept(tmp_path, "slow") as child:
+        os.kill(await child.until_started(1), signal.SIGTERM)
+        assert await child.until_started(2) == 0, "it came to its end by itself"
+        await child.end()

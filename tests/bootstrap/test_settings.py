@@ -102,3 +102,19 @@ def test_a_secret_shows_in_no_print_and_in_no_error(name: str) -> None:
 def test_what_was_read_does_not_change_any_more() -> None:
     with pytest.raises(ValidationError):
         load().cell = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("values", "least"),
+    [
+        ({}, "OPERATOR"),
+        ({"min_tier": "FREE"}, "FREE"),
+        ({"environment": "production"}, "FREE"),
+        ({"environment": "production", "min_tier": "OPERATOR"}, "OPERATOR"),
+    ],
+    ids=["at home", "at home, free", "production", "production, alone"],
+)
+def test_only_where_others_sign_up_a_plan_limits_by_itself(
+    values: dict[str, Any], least: str
+) -> None:
+    assert load(**values).least_tier == least

@@ -71,7 +71,7 @@ class TestNews:
     @pytest.mark.parametrize(
         ("choice", "expected"), [("allow", None), ("refuse", "news_blind")], ids=str
     )
-    @pytest.mark.parametrize("state", ["down", "late", "malformed"])
+    @pytest.mark.parametrize("state", ["down", "late", "malformed", "future", "ended"])
     async def test_a_calendar_that_fails_follows_the_users_choice_and_says_so(
         self, choice: str, expected: str | None, state: str
     ) -> None:
@@ -81,7 +81,13 @@ class TestNews:
             late = NewsView(read_at=now - timedelta(hours=13), is_configured=True)
             down = NewsView(trouble="it cannot be read (OSError)", is_configured=True)
             broken = NewsView(trouble="it is no valid JSON", is_configured=True)
-            calendar.now = {"down": down, "late": late, "malformed": broken}[state]
+            future = NewsView(read_at=now + timedelta(days=400), is_configured=True)
+            old = NewsEvent(
+                at=now - timedelta(days=8), currency="USD", impact=Impact.HIGH, title="x"
+            )
+            ended = NewsView(events=(old,), read_at=now, is_configured=True)
+            views = {"down": down, "late": late, "malformed": broken}
+            calendar.now = (views | {"future": future, "ended": ended})[state]
             await settle_down(6)
             await fleet.set_rules(news_blind=choice)
             number = await fleet.say(GOLD_BUY, wait=2)
@@ -104,7 +110,7 @@ class TestNews:
         async with a_fleet(calendar=calendar) as fleet:
             await settle_down(6)
             calendar.now = NewsView(read_at=fleet.clock.now(), is_configured=True)
-            await settle_down(20)
+            await settle_down(70)
             kinds = [n.notice.kind for n in await fleet.mine.notices.recent()]
             assert kinds.count(NoticeKind.CALENDAR_BACK) == 1
 

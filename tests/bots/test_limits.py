@@ -151,6 +151,31 @@ class TestLosses:
             "rule:limit:close"
         ]
 
+    async def test_money_that_was_paid_out_is_no_loss_also_where_its_row_comes_late(
+        self, fleet: Fleet
+    ) -> None:
+        await fleet.set_rules(daily_loss="5 %, 200 money", loss_action="close_all")
+        await settle_down(31)
+        number = await fleet.say("BUY GOLD 2350 SL 2340 TP 2400", wait=35)
+        fleet.broker.history_hidden = True
+        fleet.broker.exchange.deposit(fleet.broker.book.account, Decimal(-3_000), fleet.clock.now())
+        await settle_down(90)
+        fleet.broker.history_hidden = False
+        await settle_down(300)
+        assert [t.state for t in await fleet.trades(number)] == [TradeState.OPEN]
+        assert await reason(fleet, await fleet.say(order(2300), wait=2)) is None
+
+    async def test_a_balance_that_nothing_explains_counts_as_lost_in_the_end(
+        self, fleet: Fleet
+    ) -> None:
+        await fleet.set_rules(daily_loss="5 %", loss_action="close_all")
+        await settle_down(31)
+        number = await fleet.say("BUY GOLD 2350 SL 2340 TP 2400", wait=35)
+        fleet.broker.history_hidden = True
+        fleet.broker.exchange.deposit(fleet.broker.book.account, Decimal(-3_000), fleet.clock.now())
+        await settle_down(300)
+        assert [t.state for t in await fleet.trades(number)] == [TradeState.CLOSED]
+
     async def test_the_loss_in_all_waits_for_the_user(self, fleet: Fleet) -> None:
         await fleet.set_rules(total_drawdown="0.5", risk_percent="0.4")
         number = await fleet.say(GOLD_BUY, wait=35)

@@ -198,6 +198,15 @@ class TestWhereTheBrokersSideMovesStops:
         await settle_down(60)
         assert len(changes(served)) == 1
 
+    async def test_a_trade_with_one_target_costs_no_call_beside_its_order(
+        self, served: Fleet
+    ) -> None:
+        await served.say("BUY GOLD 2350 SL 2340 TP 2360", wait=10)
+        asked = served.broker.quotes
+        await settle_down(300)
+        assert changes(served) == []
+        assert served.broker.quotes == asked
+
     async def test_it_is_told_again_after_a_message_changed_the_levels(self, served: Fleet) -> None:
         number = await served.say("BUY GOLD 2350 SL 2340 TP 2360 TP 2370", wait=30)
         await served.say("Move SL to 2345", reply_to=number, wait=30)

@@ -179,6 +179,16 @@ class TestTooManyMessages:
             assert await kept.stored() == (BotState.RUNNING, None)
             assert (await kept.notices()).count("bot_throttled") == 1
 
+    async def test_a_steady_flood_is_one_too_though_each_message_waits_a_moment_only(self) -> None:
+        async with keeping() as kept:
+            for first in range(1000, 1400):
+                await kept.fleet.bring(_many(first, 1), wait=0)
+            await settle_down(1)
+            assert await kept.stored() == (BotState.RUNNING, None)
+            await settle_down(5)
+            assert await kept.stored() == (BotState.THROTTLED, "message_limit")
+            assert (await kept.notices()).count("bot_throttled") == 1
+
     async def test_a_burst_after_a_quiet_time_is_taken_at_once(self) -> None:
         async with keeping() as kept:
             await kept.fleet.bring(_many(1000), wait=0)

@@ -9,17 +9,24 @@ from typing import Final
 import structlog
 
 from signalfleet.app.connect_mt5 import TOKEN_FIELD
+from signalfleet.app.copy_states import load_states
+from signalfleet.app.exits import begin_exit, exit_left
 from signalfleet.app.sign_in import SignIn
+from signalfleet.domain.accounts.copy_states import USER
+from signalfleet.domain.accounts.exits import ExitCause
 from signalfleet.domain.ids import UserId
+from signalfleet.domain.settings.choices import ExitPolicy
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.departures import Departure
 from signalfleet.ports.errors import PortError, RefusedError, SignInRequiredError, TemporaryError
 from signalfleet.ports.provisioning import AccountProvisioning
 from signalfleet.ports.secrets import CredentialStore, Secret
-from signalfleet.ports.store import Account, Store
+from signalfleet.ports.store import Account, Store, UserStore
 
 log = structlog.get_logger()
 
+CLOSE_WITHIN: Final = timedelta(minutes=3)
+"""How long open trades that the user wants closed are waited for."""
 ASK_FOR: Final = timedelta(hours=20)
 """How long Telegram and MetaApi are asked again before the rest is done without them."""
 OURS: Final = "SignalFleet "
@@ -58,7 +65,12 @@ class DeleteAccount:
         """Do what is left to do; TemporaryError if something outside must be asked again later."""
         if departure.user is None:
             return departure
+        if not await self.trades_are_over(departure):
+            raise TemporaryError("trades are still being closed")
+        departure = await self._store.departures.report(departure.report_id) or departure
         user, report = departure.user, departure.report_id
+        if user is None:
+            return departure
         note = self._store.departures.note
         if "stopped" not in departure.steps:
             departure = await note(report, "stopped", await self._stop(user))
@@ -78,8 +90,30 @@ class DeleteAccount:
         log.info("user_deleted", report=report)
         return await self._store.departures.finish(report, self._clock.now())
 
+    async def trades_are_over(self, departure: Departure) -> bool:
+        """Look whether what the user wants closed is closed, or was waited for long enough.
+
+        Until then the user's bot runs, with entries stopped: it is what closes.
+        """
+        user, steps = departure.user, departure.steps
+        if user is None or "trades" in steps or "stopped" in steps:
+            return True
+        store = self._store.user(user)
+        if not await closes_trades(store):
+            return True
+        await store.bot.set_halted(halted=True)
+        left = await exit_left(store)
+        if left and self._clock.now() - departure.begun_at < CLOSE_WITHIN:
+            if not (await store.bot.status()).wish_on:
+                await store.bot.set_wish(on=True, by="departure")
+            return False
+        minutes = CLOSE_WITHIN // timedelta(minutes=1)
+        said = f"{left} not closed within {minutes} minutes" if left else "all closed"
+        await self._store.departures.note(departure.report_id, "trades", said)
+        return True
+
     async def _stop(self, user: UserId) -> str:
-        """Stop entries at once, then the bot. Open trades stay: the user was told so."""
+        """Stop entries at once, then the bot. Trades that are open now stay: the user was told."""
         store = self._store.user(user)
         await store.bot.set_halted(halted=True)
         await store.bot.set_wish(on=False, by="departure")
@@ -124,6 +158,16 @@ class DeleteAccount:
     def _require_patience(self, departure: Departure) -> None:
         if self._clock.now() - departure.begun_at < ASK_FOR:
             raise TemporaryError("something outside does not answer; this is tried again")
+
+
+async def begin_closing(store: UserStore, now: datetime) -> None:
+    """Let the bot close everything, as the user wishes who is about to leave."""
+    await begin_exit(store, USER, ExitCause.DELETION, now, ExitPolicy.FLATTEN)
+
+
+async def closes_trades(store: UserStore) -> bool:
+    known = (await load_states(store.settings)).exits.get(USER)
+    return known is not None and known.cause is ExitCause.DELETION
 
 
 def _is_hosted(account: Account) -> bool:

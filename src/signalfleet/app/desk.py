@@ -53,6 +53,11 @@ class AccountDesk:
             self._facts = await self.broker.account()
         return self._facts
 
+    def forget(self) -> None:
+        """Drop what can be read again."""
+        self._facts = None
+        self._quotes.clear()
+
     def facts_changed(self) -> None:
         """Forget the facts: something was executed."""
         self._facts = None

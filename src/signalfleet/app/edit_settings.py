@@ -168,7 +168,7 @@ class EditSettings:
             account = await self._store.accounts.get(place.account)
             if account is None:
                 raise RefusedError("there is no such account")
-            return account.login_masked or account.account_id
+            return account.login_masked or account.server or account.account_id
         return "All channels and accounts"
 
 

@@ -91,7 +91,9 @@ class EndTrades:
             return ending_of(trade, *why)
         chat = await self._chat_of(trade)
         for ending in self._desk.states.exits_of(trade.account, chat):
-            return await self._exit(trade, ending)
+            duty = await self._exit(trade, ending)
+            if duty is not None:
+                return duty
         return None
 
     async def _exit(self, trade: Trade, ending: Exit) -> Duty | None:

@@ -169,17 +169,9 @@ class ExecuteFollowUp:
             self._refuse(outcome, follow_up, "reversed_trade")
             return
         effective = await effective_settings(self._desk, stored.message.channel, account_id)
-        rules = _rules_for(effective.rules, is_edit=asked.is_edit)
-        if rules.copy_state is CopyState.PANIC:
-            self._refuse(outcome, follow_up, "follow_up_panic")
+        rules = self._rules_now(effective.rules, asked, record, outcome)
+        if rules is None:
             return
-        if rules.copy_state is CopyState.PAUSED and not self._is_tapped:
-            action = describe_action(follow_up.action)
-            if _waits_for_tap(rules, follow_up.action):
-                outcome.paused.append(PausedFollowUp(number, action, record.signal_id))
-                self._refuse(outcome, follow_up, "follow_up_paused")
-                return
-            rules = replace(rules, allow_wider_stop=False)
         try:
             plan = plan_follow_up(
                 FollowUpQuestion(
@@ -220,6 +212,24 @@ class ExecuteFollowUp:
         notes = [f"leg {note.trade.leg}: {note.code} ({note.text})" for note in plan.notes]
         action = describe_action(follow_up.action)
         outcome.trace.append(explain.followed(account_id, action, reason, pairs, notes, now))
+
+    def _rules_now(
+        self, given: Rules, asked: _Asked, record: SignalRecord, outcome: FollowUpOutcome
+    ) -> Rules | None:
+        """Return the rules that the state of copying leaves; None if it holds the whole back."""
+        follow_up = asked.follow_up
+        rules = _rules_for(given, is_edit=asked.is_edit)
+        if rules.copy_state is CopyState.PANIC:
+            self._refuse(outcome, follow_up, "follow_up_panic")
+            return None
+        if rules.copy_state is not CopyState.PAUSED or self._is_tapped:
+            return rules
+        if _waits_for_tap(rules, follow_up.action):
+            text = describe_action(follow_up.action)
+            outcome.paused.append(PausedFollowUp(asked.number, text, record.signal_id))
+            self._refuse(outcome, follow_up, "follow_up_paused")
+            return None
+        return replace(rules, allow_wider_stop=False)
 
     def _intent(self, stored: StoredMessage, item: LegCommand, number: int) -> Intent:
         key = stored.key

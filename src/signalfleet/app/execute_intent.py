@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from signalfleet.app.copies import copies_after
-from signalfleet.app.execute_gate import check_gate, entries_paused
+from signalfleet.app.execute_gate import PRICE_AGE, check_gate, entries_paused
 from signalfleet.app.execute_signal import effective_settings
 from signalfleet.app.quotas import give_back_unopened
 from signalfleet.app.user_desk import UserDesk
@@ -57,6 +57,8 @@ log = structlog.get_logger()
 
 HISTORY_MARGIN: Final = timedelta(seconds=120)
 MAX_UNKNOWN: Final = 3
+SOON_OLD: Final = 0.8
+"""A price of this share of the age that the last check allows is read again before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +286,7 @@ class ExecuteIntent:
             check_gate(self._desk, intent)
             left_at = self._desk.clock.now()
 
+        await self._see_price(intent)
         log.info("order_sending", intent=intent.intent_id, action=intent.action.value)
         try:
             outcome = await broker.submit(order, gate)
@@ -291,6 +294,22 @@ class ExecuteIntent:
             return intent, NotSent(error.reason)
         event = await self._event_of(intent, outcome, broker)
         return replace(intent, sending_at=left_at), event
+
+    async def _see_price(self, intent: Intent) -> None:
+        """Read the price again if it would be too old for the last check in a moment.
+
+        Else a busy moment makes work: what is held back for it looks at the whole account again.
+        """
+        if not isinstance(intent.command, OpenLeg):
+            return
+        account, name = self._desk.accounts[intent.account], intent.command.symbol
+        at_hand = account.quote_at_hand(name)
+        if at_hand is not None and at_hand.age <= PRICE_AGE * SOON_OLD:
+            return
+        try:
+            await account.quote(name)
+        except PortError as error:
+            log.info("price_unreadable", symbol=name, cause=type(error).__name__)
 
     async def _event_of(self, intent: Intent, outcome: Outcome, broker: Broker) -> Event:
         if isinstance(outcome, Unknown):

@@ -1,6 +1,6 @@
 """Plan one signal of a message on each of the user's accounts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,10 +10,11 @@ from signalfleet.app import explain
 from signalfleet.app.close_opposite import CloseOpposite
 from signalfleet.app.desk import AccountDesk
 from signalfleet.app.execute_gate import entries_paused
-from signalfleet.app.guard_facts import guard_facts
+from signalfleet.app.feeding import feeding, is_paper
+from signalfleet.app.guard_facts import guard_facts, time_of
 from signalfleet.app.known_signals import open_copies, open_copy
 from signalfleet.app.plan_money import rates_for, with_margin
-from signalfleet.app.probation import PAPER_BROKER, stage_of
+from signalfleet.app.probation import stage_of
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
 from signalfleet.domain.ids import AccountId, ChannelId
@@ -47,7 +48,6 @@ EXPIRED_CODES: Final = frozenset({"too_old"})
 PASSING_CODES: Final = frozenset(
     {"outcome_unknown", "account_not_ready", "not_reconciled", "entries_paused"}
 )
-COMPLETION_WINDOW: Final = timedelta(seconds=120)
 
 
 @dataclass(slots=True)
@@ -126,6 +126,7 @@ class ExecuteSignal:
                 outcome.closing += await self._opposite.close(account, signal, result)
         if not accounts:
             outcome.reason = "no_account"
+            outcome.trace += _no_account(part, len(self._desk.accounts), mode, now)
         if outcome.plans:
             outcome.reason, outcome.must_wait = None, False
         if outcome.plans or signal.stop is not None or signal.stop_pips is not None:
@@ -149,7 +150,7 @@ class ExecuteSignal:
         effective = await effective_settings(
             self._desk, stored.message.channel, account.account.account_id
         )
-        age = self._desk.clock.now() - _time_of(stored)
+        age = self._desk.clock.now() - time_of(stored)
         return age.total_seconds() <= float(effective.rules.max_signal_age)
 
     async def _plan_on(
@@ -293,7 +294,7 @@ class ExecuteSignal:
         )
         return Gatekeeping(
             now=self._desk.clock.now(),
-            posted_at=_time_of(stored),
+            posted_at=time_of(stored),
             halted=self._desk.halted,
             trade_allowed=facts.trade_allowed,
             investor=facts.investor,
@@ -340,30 +341,18 @@ class ExecuteSignal:
         )
 
 
-def is_paper(account: AccountDesk) -> bool:
-    return account.account.broker == PAPER_BROKER
-
-
-def feeding(
-    accounts: Iterable[AccountDesk], mode: CopyMode, stage: Stage, wanted: frozenset[str] | None
-) -> list[AccountDesk]:
-    """Return the accounts on which a channel's signal is planned.
-
-    A channel that trades for real feeds a paper account only where the user names it, or has no
-    other. On probation the real accounts are there to say why nothing is opened on them.
-    """
-    known = list(accounts)
-    if mode is CopyMode.OFF:
-        return []
-    if mode is CopyMode.PAPER:
-        return [one for one in known if is_paper(one)]
-    chosen = [one for one in known if wanted is None or one.account.account_id in wanted]
-    if stage is Stage.PAPER:
-        paper = [one for one in known if is_paper(one)]
-        return [*paper, *(one for one in chosen if not is_paper(one))]
-    if wanted is None and not all(is_paper(one) for one in chosen):
-        return [one for one in chosen if not is_paper(one)]
-    return chosen
+def _no_account(part: int, known: int, mode: CopyMode, now: datetime) -> tuple[TraceStep, ...]:
+    none = refused(
+        "no_account",
+        "accounts for this channel",
+        f"none of {known}",
+        "a paper account" if mode is CopyMode.PAPER else "one that copy_to names",
+        source="your accounts",
+    )
+    return (
+        explain.checked(None, part, none.checks, now),
+        explain.skipped(None, part, none.code, none.detail, now),
+    )
 
 
 def _not_offered(signal: Signal) -> Refusal:
@@ -377,18 +366,6 @@ def _not_offered(signal: Signal) -> Refusal:
         source=BROKER,
         detail=symbol,
     )
-
-
-def _time_of(stored: StoredMessage) -> datetime:
-    """Return the time that the age limit counts from.
-
-    An edit that completes a call counts from the edit, if the call itself is young.
-    """
-    message = stored.message
-    edited = message.edited_at
-    if edited is not None and edited - message.posted_at <= COMPLETION_WINDOW:
-        return edited
-    return message.posted_at
 
 
 async def effective_settings(

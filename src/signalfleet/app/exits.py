@@ -74,9 +74,8 @@ async def exit_left(store: UserStore, account: AccountId | None = None) -> int:
     for trade in await store.journal.live_trades(account):
         record = await store.journal.get_signal(trade.signal)
         exits = states.exits_of(trade.account, record.chat if record is not None else None)
-        for one in exits[:1]:
-            policy = one.policy or await exit_policy_of(store, trade.account)
-            left += _is_left(trade, policy)
+        usual = await exit_policy_of(store, trade.account) if exits else ExitPolicy.CLOSE_ONLY
+        left += any(_is_left(trade, one.policy or usual) for one in exits)
     return left
 
 

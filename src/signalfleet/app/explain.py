@@ -95,7 +95,9 @@ def _reading(reading: Reading) -> dict[str, object]:
     return shown
 
 
-def checked(account: AccountId, part: int, checks: Sequence[Check], at: datetime) -> TraceStep:
+def checked(
+    account: AccountId | None, part: int, checks: Sequence[Check], at: datetime
+) -> TraceStep:
     rows = [
         {
             "name": check.name,

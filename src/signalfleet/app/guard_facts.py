@@ -1,5 +1,6 @@
 """Gather what the guards look at beside prices, for one account at one moment."""
 
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -10,9 +11,10 @@ from signalfleet.app.watch_losses import WatchLosses, zone_of
 from signalfleet.domain.risk.facts import GuardFacts, LossStreak, NewsView
 from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.trading.reports import AccountFacts
-from signalfleet.ports.store import Account
+from signalfleet.ports.store import Account, StoredMessage
 
 LIVE: Final = "LIVE"
+COMPLETION_WINDOW: Final = timedelta(seconds=120)
 NEW_YORK: Final = ZoneInfo("America/New_York")
 
 
@@ -37,3 +39,15 @@ async def guard_facts(
         pack=await pack_use(desk.store.settings, account.account_id, rules.prop_pack, desk.packs),
         news=desk.calendar.view() if desk.calendar is not None else NewsView(),
     )
+
+
+def time_of(stored: StoredMessage) -> datetime:
+    """Return the time that the age limit counts from.
+
+    An edit that completes a call counts from the edit, if the call itself is young.
+    """
+    message = stored.message
+    edited = message.edited_at
+    if edited is not None and edited - message.posted_at <= COMPLETION_WINDOW:
+        return edited
+    return message.posted_at

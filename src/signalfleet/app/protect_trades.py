@@ -17,6 +17,7 @@ from signalfleet.domain.trading.management import (
     care_now,
     ladder_duty,
     last_protect,
+    may_move,
     move_duty,
     reached_target,
     stands_still,
@@ -107,7 +108,9 @@ class ProtectTrades:
         over = too_old(trade, care, now)
         if over is not None:
             return over
-        if not care.is_watched or not stands_still(one.intents):
+        told = last_protect(one.intents)
+        is_idle = (told is None or told.trailing is None) and not may_move(trade, care)
+        if not care.is_watched or is_idle or not stands_still(one.intents):
             return None
         prices = await self._prices(trade.symbol)
         if prices is None:

@@ -8,6 +8,7 @@ from typing import Final
 from signalfleet.app.leave_account import LEFT
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.accounts.notices import NoticeKind
+from signalfleet.domain.accounts.tiers import UserQuota
 from signalfleet.domain.risk.facts import Allowance
 from signalfleet.domain.trading.records import Copy, CopyOutcome, Trade, TradeState
 from signalfleet.ports.store import CopyMode, UserStore
@@ -26,8 +27,15 @@ def day_of(desk: UserDesk, at: datetime) -> str:
 
 async def allowances(desk: UserDesk, planned: int) -> Mapping[str, Allowance]:
     """Return what is used of the plan; `planned` trades of this message count already."""
-    store, limits = desk.store, desk.quota
-    used = await store.quota.used(TRADES, day_of(desk, desk.clock.now()))
+    day = day_of(desk, desk.clock.now())
+    return await used_of_plan(desk.store, desk.quota, day, planned)
+
+
+async def used_of_plan(
+    store: UserStore, limits: UserQuota, day: str, planned: int = 0
+) -> Mapping[str, Allowance]:
+    """Return what is used of what a plan allows; the day is the user's own."""
+    used = await store.quota.used(TRADES, day)
     reading = [one for one in await store.channels.list() if one.mode is not CopyMode.OFF]
     left = {one.account_id for one in await store.accounts.list() if one.state == LEFT}
     trades = await store.journal.live_trades()

@@ -20,8 +20,8 @@ RESTART_DELAYS_S: Final = (1.0, 5.0, 30.0)
 STEADY_S: Final = 60.0
 DEATHS: Final = 5
 DEATHS_WITHIN_S: Final = 600.0
-FIRST_BEAT_S: Final = 120.0
-"""How long a child may take to open what it needs."""
+QUIET_S: Final = 120.0
+"""How long a child may take to open what it needs, or to close it."""
 UNFIT: Final = (
     "a process of this server ends again and again; its users are looked after late or by other "
     "servers. The log says why above; stop this server if it does not end"
@@ -123,7 +123,7 @@ class Child:
     async def _until_frozen(self) -> None:
         """Return when the child has stood still for too long."""
         loop = asyncio.get_running_loop()
-        begun = last = loop.time()
+        quiet_since = last = loop.time()
         while True:
             await asyncio.sleep(BEAT_S)
             now = loop.time()
@@ -132,8 +132,10 @@ class Child:
             if is_late:
                 continue
             age = self._beats.age_s(self._plan.place)
-            limit = self._freeze_s if age is not None else FIRST_BEAT_S
-            silent = age if age is not None else now - begun
+            if age is not None:
+                quiet_since = now
+            limit = self._freeze_s if age is not None else QUIET_S
+            silent = age if age is not None else now - quiet_since
             if silent > limit:
                 self._log.error("child_frozen", silent_s=round(silent, 1))
                 return

@@ -16,6 +16,7 @@ from signalfleet.bootstrap.settings import ConfigurationError
 
 START_S: Final = 20.0
 STEP_S: Final = 0.05
+IDLE_S: Final = 60.0
 
 
 class CityGoneError(ConfigurationError):
@@ -77,13 +78,16 @@ async def find(run_dir: Path) -> City | None:
     return city
 
 
-async def start(run_dir: Path, *, repeat: bool, speed: float, seed: int) -> City:
+async def start(
+    run_dir: Path, *, repeat: bool, speed: float, seed: int, idle_s: float = IDLE_S
+) -> City:
+    """Start a city; it ends by itself after `idle_s` seconds without a connection."""
     run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = run_dir / "city.json"
     path.unlink(missing_ok=True)
     log_path = run_dir / "city.log"
     command = [sys.executable, "-m", "signalfleet_sim.city", "--run-dir", str(run_dir)]
-    command += ["--speed", str(speed), "--seed", str(seed)]
+    command += ["--speed", str(speed), "--seed", str(seed), "--idle-s", str(idle_s)]
     if repeat:
         command.append("--repeat")
     with log_path.open("wb") as log_file:

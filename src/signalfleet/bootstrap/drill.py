@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from signalfleet.bootstrap.plants import with_plants
 from signalfleet.bootstrap.settings import ConfigurationError
 from signalfleet.bots.services import BotServices
 from signalfleet.domain.ids import UserId
@@ -95,7 +94,6 @@ class _WatchedUserStore:
 
 def with_crash_points(services: BotServices, *, is_production: bool) -> BotServices:
     """Wrap the ports of a worker if a drill asks for it; in production it must not be asked for."""
-    services = with_plants(services, is_production=is_production)
     text = os.environ.get(VARIABLE)  # noqa: TID251 - never a setting of the product
     if not text:
         return services

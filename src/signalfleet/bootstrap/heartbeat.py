@@ -29,7 +29,7 @@ class BeatBoard:
         _TIME.pack_into(self._memory, place * _TIME.size, 0)
 
     def age_s(self, place: int) -> float | None:
-        """Return how long ago the last beat was; None if there was none yet."""
+        """Return how long ago the last beat was; None before the first and after the last one."""
         (beat,) = _TIME.unpack_from(self._memory, place * _TIME.size)
         return None if not beat else max((time.monotonic_ns() - beat) / 1e9, 0.0)
 
@@ -48,13 +48,14 @@ class Beat:
         self._stack_after_s = freeze_s * STACK_SHARE
 
     async def run(self) -> NoReturn:
-        """Beat until cancelled; a loop that stands still shows where."""
+        """Beat until cancelled, and say so then; a loop that stands still shows where."""
         try:
             while True:
                 _TIME.pack_into(self._memory, self._offset, time.monotonic_ns())
                 faulthandler.dump_traceback_later(self._stack_after_s)
                 await asyncio.sleep(BEAT_S)
         finally:
+            _TIME.pack_into(self._memory, self._offset, 0)
             faulthandler.cancel_dump_traceback_later()
 
 

@@ -1,15 +1,16 @@
 """Faults planted for drills: texts that break the reading, bots that burn or hoard.
 
-`SIGNALFLEET_DRILL_PLANT=poison,burn:u_x:200,hoard:u_x:20,swell:u_x:20`. `poison`: reading a text
-with `#drill-raise` or `#drill-recursion` fails. `burn`: each call to the user's broker works for so
-many milliseconds in slices of ten. `hoard`: each call keeps so many megabytes in that bot's hands;
-`swell`: in nobody's. Without the variable nothing is wrapped.
+`SIGNALFLEET_DRILL_PLANT=poison,hoard:u_x:20,swell:u_x:20`. `poison`: reading a text with
+`#drill-raise` or `#drill-recursion` fails, one with `#drill-burn` takes ten milliseconds. `hoard`:
+each call to the user's broker keeps so many megabytes in that bot's hands; `swell`: in nobody's,
+but only in the first process that comes to it. Without the variable nothing is wrapped.
 """
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, cast
 
@@ -24,10 +25,23 @@ from signalfleet.ports.store import Account
 VARIABLE: Final = "SIGNALFLEET_DRILL_PLANT"
 RAISE: Final = "#drill-raise"
 RECURSION: Final = "#drill-recursion"
+BURN: Final = "#drill-burn"
 SLICE_S: Final = 0.01
 MB: Final = 2**20
 
 _swollen: list[bytes] = []
+_MARK: Final = "drill.swells"
+
+
+def _is_first(folder: Path) -> bool:
+    """Tell whether this process is the one that swells: a file remembers which was the first."""
+    mark = folder / _MARK
+    try:
+        with mark.open("x", encoding="ascii") as new:
+            new.write(str(os.getpid()))
+    except FileExistsError:
+        return mark.read_text(encoding="ascii") == str(os.getpid())
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,7 @@ class _Plant:
         user, _, amount = rest.partition(":")
         if kind == "poison" and not rest:
             return cls(kind)
-        if kind not in {"burn", "hoard", "swell"} or not user or not amount.isdigit():
+        if kind not in {"hoard", "swell"} or not user or not amount.isdigit():
             raise ConfigurationError(f"{VARIABLE} must look like poison or hoard:u_x:20")
         return cls(kind, user, int(amount))
 
@@ -56,6 +70,10 @@ class _PoisonedParser:
     def parse(self, message: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401 - forwarded
         if RAISE in message.text:
             raise ValueError("planted by a drill")
+        if BURN in message.text:
+            end = perf_counter() + SLICE_S
+            while perf_counter() < end:
+                pass
         if RECURSION in message.text:
             return self.parse(message, *rest, **named)
         return self._inner.parse(message, *rest, **named)
@@ -67,7 +85,8 @@ class _PoisonedParser:
 class _PlantedBroker:
     """Does what was planted at each call, then calls."""
 
-    def __init__(self, inner: Broker, plant: _Plant) -> None:
+    def __init__(self, inner: Broker, plant: _Plant, folder: Path) -> None:
+        self._folder = folder
         self._inner = inner
         self._plant = plant
         self._hoard: list[bytes] = []
@@ -78,27 +97,25 @@ class _PlantedBroker:
 
     def _call(self, method: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
         async def call(*args: object, **named: object) -> object:
-            await self._strike()
+            self._strike()
             return await method(*args, **named)
 
         return call
 
-    async def _strike(self) -> None:
+    def _strike(self) -> None:
         plant = self._plant
-        if plant.kind == "burn":
-            for _ in range(plant.amount // 10):
-                end = perf_counter() + SLICE_S
-                while perf_counter() < end:
-                    pass
-                await asyncio.sleep(0)
+        if plant.kind == "swell" and not _is_first(self._folder):
             return
         # Not zeros: pages that were never written to take no memory.
         heap = self._hoard if plant.kind == "hoard" else _swollen
         heap.append(b"x" * (plant.amount * MB))
 
 
-def with_plants(services: BotServices, *, is_production: bool) -> BotServices:
-    """Plant what a drill asks for; in production it must not be asked for."""
+def with_plants(services: BotServices, folder: Path, *, is_production: bool) -> BotServices:
+    """Plant what a drill asks for; in production it must not be asked for.
+
+    `folder` is the data directory, which the processes of a server share.
+    """
     text = os.environ.get(VARIABLE)  # noqa: TID251 - never a setting of the product
     if not text:
         return services
@@ -113,7 +130,7 @@ def with_plants(services: BotServices, *, is_production: bool) -> BotServices:
         broker = make_broker(user, account, token)
         for plant in plants:
             if plant.user == user:
-                broker = cast("Broker", _PlantedBroker(broker, plant))
+                broker = cast("Broker", _PlantedBroker(broker, plant, folder))
         return broker
 
     return replace(services, make_broker=make_planted)

@@ -113,7 +113,7 @@ async def open_preview(
                 settle_rules=SettleRules(),
                 accounts={chosen.account_id: AccountDesk(chosen, broker, clock)},
                 states=await load_states(mine.settings),
-                quota=quota.at_least(limits_of(settings.min_tier)),
+                quota=quota.at_least(limits_of(settings.least_tier)),
             ),
             chosen.account_id,
         )

@@ -14,10 +14,11 @@ from signalfleet.bootstrap.heartbeat import Beat
 from signalfleet.bootstrap.house import keep_house
 from signalfleet.bootstrap.intake import intake_opener, intake_sealer, own_intake
 from signalfleet.bootstrap.keys import require_no_keys
+from signalfleet.bootstrap.place import OneOf
 from signalfleet.bootstrap.platform import Platform, open_platform
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.bootstrap.web import make_web_server, open_socket
-from signalfleet.bootstrap.worker import OneOf, open_worker
+from signalfleet.bootstrap.worker import open_worker
 from signalfleet.bots.manager import UserBotManager
 from signalfleet.domain.ids import UserId
 

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     nats_token: SecretStr = SecretStr("")
     nats_server_bin: Path | None = None
     nats_replicas: int = Field(default=1, ge=1, le=5)
-    lease_ttl_s: float = Field(default=10.0, ge=2.0, le=60.0)
+    lease_ttl_s: float = Field(default=10, ge=2.0, le=60.0)
     work_lane: Literal["local", "bus"] = "local"
 
     firebase_database_urls: str = ""
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     settle_profile: Literal["live", "drill"] = "live"
     calendar_url: str = ""
     calendar_file: Path | None = None
-    min_tier: Literal["FREE", "PREMIUM", "OPERATOR"] = "FREE"
+    min_tier: Literal["auto", "FREE", "PREMIUM", "OPERATOR"] = "auto"
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "text"
@@ -216,6 +216,13 @@ class Settings(BaseSettings):
             raise ValueError("SETTLE_PROFILE=drill is for drills; remove it in production")
         if self.log_level == "DEBUG":
             raise ValueError("LOG_LEVEL=DEBUG may show message texts; not in production")
+
+    @property
+    def least_tier(self) -> str:
+        """Return what everybody may do at least: all at home, the free plan for strangers."""
+        if self.min_tier != "auto":
+            return self.min_tier
+        return "FREE" if self.is_production else "OPERATOR"
 
     @property
     def is_production(self) -> bool:

@@ -95,7 +95,7 @@ async def open_terminal(settings: Settings) -> AsyncIterator[Terminal]:
                 clock,
                 SessionUse(store, clock),
                 kit.directory,
-                limits=lambda tier: limits_of(tier).at_least(limits_of(settings.min_tier)),
+                limits=lambda tier: limits_of(tier).at_least(limits_of(settings.least_tier)),
             ),
             bus=bus,
         )

@@ -102,7 +102,20 @@ def make_web_server(
     demo_user: UserId | None = None,
     sealer: Sealer | None = None,
 ) -> WebServer:
-    """Make the server of the pages on a bound socket; serve it with `serve(sockets=[bound])`."""
+    """Make the server of the pages on a bound socket; serve it with `serve(sockets=[bound])`.
+
+    The socket is closed if settings forbid to serve.
+    """
+    try:
+        return _web_server(platform, bound, demo_user, sealer)
+    except BaseException:
+        bound.close()
+        raise
+
+
+def _web_server(
+    platform: Platform, bound: socket.socket, demo_user: UserId | None, sealer: Sealer | None
+) -> WebServer:
     settings = platform.settings
     host, port = bound.getsockname()[:2]
     app = create_app(
@@ -123,7 +136,7 @@ def make_web_server(
             limits=limit_settings(platform),
             sealer=sealer,
             profiles=load_profile_editor(),
-            least_quota=limits_of(settings.min_tier),
+            least_quota=limits_of(settings.least_tier),
             packs=load_packs(),
             is_armed=platform.armed.is_armed,
             identity=telegram_identity(settings, platform.clock),

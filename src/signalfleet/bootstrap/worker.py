@@ -1,8 +1,8 @@
 """The worker: its shared services and the manager of its bots."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import cast
@@ -24,19 +24,18 @@ from signalfleet.bootstrap.departures import delete_account
 from signalfleet.bootstrap.drill import with_crash_points
 from signalfleet.bootstrap.language import load_parser
 from signalfleet.bootstrap.local_terminal import open_local_terminal
-from signalfleet.bootstrap.lock import among_workers, one_worker
 from signalfleet.bootstrap.messengers import Notifier, make_notifier
+from signalfleet.bootstrap.place import OneOf, capacity, named, ownership_of
+from signalfleet.bootstrap.plants import with_plants
 from signalfleet.bootstrap.platform import Platform
 from signalfleet.bootstrap.prop_packs import load_packs
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.bootstrap.telegram_kit import TelegramKit
-from signalfleet.bootstrap.worker_id import WorkerName, worker_name
+from signalfleet.bootstrap.worker_id import WorkerName
 from signalfleet.bots.account_desk import AccountDesk
 from signalfleet.bots.departure_desk import DepartureDesk
 from signalfleet.bots.health import DESK as HEALTH_DESK
 from signalfleet.bots.health import HealthDesk
-from signalfleet.bots.lease_keeper import LeaseKeeper
-from signalfleet.bots.lease_terms import KeeperPorts, KeeperTerms
 from signalfleet.bots.login import LoginServices, LoginWorker
 from signalfleet.bots.manager import UserBotManager
 from signalfleet.bots.picker import Picker
@@ -44,7 +43,6 @@ from signalfleet.bots.questions import Questions
 from signalfleet.bots.services import BotServices
 from signalfleet.bots.session_use import SessionUse
 from signalfleet.bots.slot_bots import Ownership
-from signalfleet.bots.sole_owner import SoleOwner
 from signalfleet.bots.upkeep import Upkeep
 from signalfleet.domain.accounts.keys import user_key
 from signalfleet.domain.accounts.tiers import UserQuota, limits_of
@@ -56,15 +54,6 @@ from signalfleet.ports.secrets import Opener, Secret
 from signalfleet.ports.store import Account, Store
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneOf:
-    """One of several workers of this server; without a number the first free one is taken."""
-
-    number: int | None = None
-    workers: int = 1
-    supervisor: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,47 +84,6 @@ class Worker:
                 tasks.create_task(self.accounts.run(), name="account_desk")
 
 
-@contextmanager
-def _named(settings: Settings, one_of: OneOf | None) -> Iterator[WorkerName]:
-    """Lock the data directory, for this process alone or beside others, and be one of them."""
-    if one_of is None:
-        with one_worker(settings.data_dir), worker_name(settings.data_dir, 0) as name:
-            yield name
-        return
-    with (
-        among_workers(settings.data_dir, one_of.supervisor),
-        worker_name(settings.data_dir, one_of.number) as name,
-    ):
-        yield name
-
-
-def _ownership(platform: Platform, name: WorkerName, one_of: OneOf | None) -> Ownership:
-    settings = platform.settings
-    if one_of is None:
-        return SoleOwner(platform.store.fleet, cell=settings.cell, worker=str(name))
-    return LeaseKeeper(
-        KeeperPorts(
-            fleet=platform.store.fleet,
-            registers=platform.registers,
-            clock=platform.clock,
-            metrics=platform.metrics,
-        ),
-        KeeperTerms(
-            cell=settings.cell,
-            worker=str(name),
-            capacity=capacity(settings, one_of),
-            server_capacity=settings.max_bots_per_server,
-            ttl_s=settings.lease_ttl_s,
-        ),
-    )
-
-
-def capacity(settings: Settings, one_of: OneOf | None) -> int:
-    """Return how many bots may run in this process."""
-    workers = 1 if one_of is None else one_of.workers
-    return -(-settings.max_bots_per_server // workers)
-
-
 @asynccontextmanager
 async def open_worker(
     platform: Platform, opener: Opener | None = None, one_of: OneOf | None = None
@@ -149,72 +97,88 @@ async def open_worker(
     kit = TelegramKit.of(settings, platform.clock, platform.chance, platform.metrics)
 
     def epoch_of(user: UserId) -> int:
-        return manager.epoch_of(user)
+        return worker.manager.epoch_of(user)
 
     def notified(user: UserId) -> None:
-        notifier.courier.wake(user)
+        worker.notifier.courier.wake(user)
 
     use = SessionUse(platform.store, platform.clock, epoch_of)
-    calendar = calendar_of(settings, platform.clock)
-    questions = Questions()
-    with _named(settings, one_of) as name:
-        if one_of is not None:
-            structlog.contextvars.bind_contextvars(worker=str(name))
-        log.info("worker_named", name=str(name))
-        ownership = _ownership(platform, name, one_of)
+    with named(settings, one_of) as name:
+        ownership = ownership_of(platform, name, one_of)
         client = MetaApiClient(clock=platform.clock, metrics=platform.metrics)
         async with client, AsyncExitStack() as stack:
             brokers = brokers_of(settings, client, platform.clock, platform.metrics)
             await open_local_terminal(settings, platform.store, brokers, stack)
-            budgets = budgets_of(
-                settings,
-                platform.clock,
-                platform.metrics,
-                processes=one_of.workers if one_of is not None else 1,
-            )
-            services = with_crash_points(
-                replace(
-                    _services(platform, brokers, kit, use),
-                    entries_not_before=(await platform.armed.arming()).entries_not_before,
-                    notified=notified,
-                    calendar=calendar,
-                    lease_of=ownership.lease_of,
-                    budgets=budgets,
-                ),
-                is_production=platform.settings.is_production,
-            )
-            manager = UserBotManager(
-                services,
-                cell=settings.cell,
-                max_bots=capacity(settings, one_of),
-                answer=questions.answer,
-            )
-            logins = None if opener is None else _logins(platform, services, kit, use, opener)
-            accounts = None if opener is None else _accounts(platform, services, brokers, opener)
-            leaving = _departures(platform, services, kit, use, brokers, manager.owns)
-            notifier = make_notifier(platform, manager, services.credentials, opener)
-            questions.add({"account": leaving.answer, "notify": notifier.desk.answer})
-            questions.add({HEALTH_DESK: HealthDesk(manager.seats, budgets).answer})
-            budgets.share([services, platform, manager])
-            if logins is not None and accounts is not None:
-                questions.add({"login": logins.answer, "mt5": accounts.answer})
-            yield Worker(
-                name=name,
-                manager=manager,
-                ownership=ownership,
-                logins=logins,
-                accounts=accounts,
-                departures=leaving,
-                notifier=notifier,
+            calendar = calendar_of(settings, platform.clock)
+            services = replace(
+                _services(platform, brokers, kit, use),
+                entries_not_before=(await platform.armed.arming()).entries_not_before,
+                notified=notified,
                 calendar=calendar,
-                upkeep=Upkeep(
-                    budgets,
-                    platform.clock,
-                    platform.metrics,
-                    manager.states,
-                    is_replaceable=one_of is not None,
-                ),
+                lease_of=ownership.lease_of,
             )
+            parts = _Parts(platform, kit, use, brokers, opener, one_of)
+            worker = _staffed(parts, services, name, ownership, calendar)
+            yield worker
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What was opened for a worker, and its place among others."""
+
+    platform: Platform
+    kit: TelegramKit
+    use: SessionUse
+    brokers: Brokers
+    opener: Opener | None
+    one_of: OneOf | None
+
+
+def _staffed(
+    parts: _Parts,
+    services: BotServices,
+    name: WorkerName,
+    ownership: Ownership,
+    calendar: CalendarFeed | NoCalendar,
+) -> Worker:
+    """Make the manager and the desks, and tell who answers which questions."""
+    platform, kit, use, brokers = parts.platform, parts.kit, parts.use, parts.brokers
+    settings, opener, one_of = platform.settings, parts.opener, parts.one_of
+    processes = one_of.workers if one_of is not None else 1
+    budgets = budgets_of(settings, platform.clock, platform.metrics, processes=processes)
+    services = with_crash_points(
+        replace(services, budgets=budgets), is_production=settings.is_production
+    )
+    services = with_plants(services, settings.data_dir, is_production=settings.is_production)
+    questions = Questions()
+    places = capacity(settings, one_of)
+    manager = UserBotManager(services, cell=settings.cell, max_bots=places, answer=questions.answer)
+    logins = None if opener is None else _logins(platform, services, kit, use, opener)
+    accounts = None if opener is None else _accounts(platform, services, brokers, opener)
+    leaving = _departures(platform, services, kit, use, brokers, manager.owns)
+    notifier = make_notifier(platform, manager, services.credentials, opener)
+    questions.add({"account": leaving.answer, "notify": notifier.desk.answer})
+    questions.add({HEALTH_DESK: HealthDesk(manager.seats, budgets).answer})
+    if logins is not None and accounts is not None:
+        questions.add({"login": logins.answer, "mt5": accounts.answer})
+    budgets.share([services, platform, manager])
+    return Worker(
+        name=name,
+        manager=manager,
+        ownership=ownership,
+        logins=logins,
+        accounts=accounts,
+        departures=leaving,
+        notifier=notifier,
+        calendar=calendar,
+        upkeep=Upkeep(
+            budgets,
+            platform.clock,
+            platform.metrics,
+            manager.states,
+            is_replaceable=one_of is not None,
+        ),
+    )
 
 
 def _logins(
@@ -291,7 +255,7 @@ def _accounts(
 
 def _limits(settings: Settings) -> Callable[[str], UserQuota]:
     """Return what a tier allows here: at least what the operator gives to everybody."""
-    least = limits_of(settings.min_tier)
+    least = limits_of(settings.least_tier)
     return lambda tier: limits_of(tier).at_least(least)
 
 

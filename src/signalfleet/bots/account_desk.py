@@ -29,8 +29,9 @@ from signalfleet.domain.ids import UserId
 from signalfleet.ports.bus import Bus, LiveEvent, Plain, WorkItem
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import PortError, RefusedError, TemporaryError
+from signalfleet.ports.fleet_rows import AttemptLimit
 from signalfleet.ports.secrets import IntakeBinding, Opener, Secret
-from signalfleet.ports.store import AttemptLimit, Store
+from signalfleet.ports.store import Store
 
 log = structlog.get_logger()
 

@@ -69,6 +69,7 @@ class BotBudget:
         self._clock = clock
         self._bucket = TokenBucket.full(limits.messages_per_s, limits.messages_burst, now)
         self._is_flooded = False
+        self._empty_since: float | None = None
         self._open = asyncio.Event()
         self._open.set()
         self._charged_ns = 0
@@ -90,12 +91,18 @@ class BotBudget:
         if _may_pass(batch):
             return
         wait = self._bucket.wait_s(now)
-        if wait > TOLD_AFTER_S and not self._is_flooded:
-            self._is_flooded = True
-            self.changed.set()
         if wait > 0:
+            self._note_empty(now, now + wait)
             await self._clock.sleep(timedelta(seconds=wait))
         await self._open.wait()
+
+    def _note_empty(self, now: float, until: float) -> None:
+        """Call it a flood when the allowance stays used up for some seconds."""
+        if self._empty_since is None:
+            self._empty_since = now
+        if until - self._empty_since > TOLD_AFTER_S and not self._is_flooded:
+            self._is_flooded = True
+            self.changed.set()
 
     def recycle(self, reason: str) -> None:
         """Have the bot ended and started anew; once is enough."""
@@ -124,8 +131,8 @@ class BotBudget:
         before = self.throttled_by
         steps = [ns * scale / 1e9 for ns in self.meter.take_long()]
         reason = self.throttle.charge(used_ns * scale / 1e9, steps, now)
-        if self._is_flooded and self._bucket.wait_s(now, self._bucket.burst * LIFT_SHARE) == 0:
-            self._is_flooded = False
+        if self._bucket.wait_s(now, self._bucket.burst * LIFT_SHARE) == 0:
+            self._is_flooded, self._empty_since = False, None
         if self.throttle.is_on:
             self._open.clear()
         else:
@@ -138,7 +145,7 @@ class BotBudget:
     @property
     def needs_charge(self) -> bool:
         is_used = self.meter.ns != self._charged_ns
-        return is_used or self._is_flooded or self.throttle.is_on
+        return is_used or self._empty_since is not None or self.throttle.is_on
 
     def weigh(self, found: int) -> None:
         if found > self.limits.soft_memory_bytes >= self.memory_bytes:

@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 
 import structlog
 
-from signalfleet.app.delete_account import DeleteAccount
+from signalfleet.app.delete_account import DeleteAccount, begin_closing
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import UserId, slot
 from signalfleet.ports.bus import Bus, Plain, WorkItem
@@ -20,7 +20,10 @@ from signalfleet.ports.store import Store
 log = structlog.get_logger()
 
 TRY_AGAIN: Final = timedelta(minutes=1)
+LOOK_AGAIN: Final = timedelta(seconds=2)
 ANSWER_WITHIN_S: Final = 8.0
+CLOSE: Final = "close"
+"""What a question says whose user wants open trades closed before."""
 
 
 class DepartureDesk:
@@ -52,7 +55,7 @@ class DepartureDesk:
             await self._resume()
 
     async def answer(self, question: Plain) -> Plain:
-        """Delete a user; the answer is the report's name and how far it is."""
+        """Delete a user; the answer is the report's name, how far it is, and what is still open."""
         if question.get("op") != "delete":
             raise RefusedError("the departure desk cannot do this")
         try:
@@ -61,13 +64,21 @@ class DepartureDesk:
             raise RefusedError("whose this is was not said") from None
         if await self._store.fleet.get_user(user) is None:
             raise RefusedError("there is no such user")
+        if question.get("trades") == CLOSE:
+            await begin_closing(self._store.user(user), self._clock.now())
         report = "r_" + secrets.token_hex(12)
         departure = await self._store.departures.begin(user, report, self._clock.now())
         task = self._start(departure)
         # Most are over in a moment; a longer one goes on by itself.
         await asyncio.wait([task], timeout=ANSWER_WITHIN_S)
         now = await self._store.departures.report(departure.report_id) or departure
-        return {"report": now.report_id, "steps": dict(now.steps), "is_over": now.user is None}
+        left = 0 if now.user is None else len(await self._store.user(user).journal.live_trades())
+        return {
+            "report": now.report_id,
+            "steps": dict(now.steps),
+            "is_over": now.user is None,
+            "left": left,
+        }
 
     async def _resume(self) -> NoReturn:
         while True:
@@ -92,17 +103,22 @@ class DepartureDesk:
 
     async def _run(self, departure: Departure) -> None:
         try:
+            while not await self._delete.trades_are_over(departure):
+                await self._wake_owner(departure.user)
+                await self._clock.sleep(LOOK_AGAIN)
             if departure.user is not None:
-                await self._tell_owner(departure.user)
+                await self._store.user(departure.user).bot.set_wish(on=False, by="departure")
+                await self._wake_owner(departure.user)
             await self._delete.run(departure)
         except PortError as error:
             log.warning("departure_waits", report=departure.report_id, cause=type(error).__name__)
         else:
             self._running.pop(departure.report_id, None)
 
-    async def _tell_owner(self, user: UserId) -> None:
-        """Wake the bot's owner, so that it stops now and not at its next look."""
-        await self._store.user(user).bot.set_wish(on=False, by="departure")
+    async def _wake_owner(self, user: UserId | None) -> None:
+        """Wake the bot's owner, so that it acts now and not at its next look."""
+        if user is None:
+            return
         rev = (await self._store.user(user).bot.status()).wish_rev
         try:
             await self._bus.publish_work(WorkItem(user=user, kind="cmd", key=f"wish:{rev}"))

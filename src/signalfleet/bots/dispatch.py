@@ -21,10 +21,16 @@ class Dispatcher:
     """Runs intents of one account beside each other within its limits.
 
     An intent of a trade that is busy waits for its turn. Nothing is dropped and nothing repeated.
+    `added` hears of each new one, as it may be that nothing runs just now.
     """
 
-    def __init__(self, execute: Callable[[Intent], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        execute: Callable[[Intent], Awaitable[None]],
+        added: Callable[[], None] = lambda: None,
+    ) -> None:
         self._execute = execute
+        self._added = added
         self._ready: list[tuple[int, float, int, Intent]] = []
         self._sequence = 0
         self._busy: dict[TradeId, IntentId] = {}
@@ -40,6 +46,7 @@ class Dispatcher:
             created = intent.created_at.timestamp()
             heapq.heappush(self._ready, (rank, created, self._sequence, intent))
             self._sequence += 1
+            self._added()
         self._changed.set()
 
     def in_flight(self) -> frozenset[IntentId]:

@@ -9,7 +9,6 @@ import structlog
 
 from signalfleet.app.account_limits import AccountLimits
 from signalfleet.app.desk import AccountDesk
-from signalfleet.app.end_trades import Ending, EndTrades
 from signalfleet.app.execute_intent import ExecuteIntent
 from signalfleet.app.reconcile_account import LookResult, ReconcileAccount
 from signalfleet.app.take_duties import Watch
@@ -17,7 +16,9 @@ from signalfleet.app.trade_notices import TradeNotices
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.watch_trades import WatchTrades
 from signalfleet.bots.dispatch import Dispatcher
+from signalfleet.bots.end_keeper import EndKeeper
 from signalfleet.bots.protect import BREATH, StopKeeper
+from signalfleet.bots.rest import REST_LOOK, Rest
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.ids import IntentId
 from signalfleet.domain.trading.intents import CancelLeg, Intent, IntentState
@@ -65,9 +66,7 @@ class AccountFollower:
         self._execute = ExecuteIntent(desk)
         self._reconcile = ReconcileAccount(desk, account)
         self._watch = WatchTrades(desk, account)
-        self._end = EndTrades(desk, account)
         self._limits = AccountLimits(desk, account)
-        self._ends = asyncio.Event()
         self._changed = asyncio.Event()
         self._planned: list[datetime] = []
         self._after_settling: list[datetime] = []
@@ -77,23 +76,45 @@ class AccountFollower:
         self._not_before: dict[IntentId, datetime] = {}
         self._unknown: dict[IntentId, datetime] = {}
         self._alarmed: set[IntentId] = set()
-        self.dispatcher = Dispatcher(self._run_intent)
-        self._stops = StopKeeper(desk, account, self.dispatcher.add)
+        self._woken = asyncio.Event()
+        self._rest = Rest(desk.clock)
+        self.dispatcher = Dispatcher(self._run_intent, self._woken.set)
+        self._stops = StopKeeper(desk, account, self.dispatcher.add, self._rest)
+        self._end = EndKeeper(desk, account, self.dispatcher.add, notify, self._rest)
 
     async def run(self) -> None:
-        """Adopt what an earlier owner left, then execute and look until cancelled."""
+        """Adopt what an earlier owner left, then execute and look until cancelled.
+
+        While there is nothing to look after, nothing runs here but the wait for something.
+        """
         await self._reconcile.adopt()
+        while True:
+            await self._work()
+            self._account.forget()
+            try:
+                async with asyncio.timeout(REST_LOOK.total_seconds()):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass
+
+    async def _work(self) -> None:
+        """Execute and look until the account may rest."""
         async with asyncio.TaskGroup() as tasks:
             account = self._account.account.account_id
-            tasks.create_task(self.dispatcher.run(), name=f"dispatch:{account}")
-            tasks.create_task(self._look_on(), name=f"look:{account}")
-            tasks.create_task(self._watch_on(), name=f"watch:{account}")
-            tasks.create_task(self._stops.run(), name=f"stops:{account}")
-            tasks.create_task(self._end_on(), name=f"end:{account}")
+            helping = (
+                tasks.create_task(self.dispatcher.run(), name=f"dispatch:{account}"),
+                tasks.create_task(self._watch_on(), name=f"watch:{account}"),
+                tasks.create_task(self._stops.run(), name=f"stops:{account}"),
+                tasks.create_task(self._end.run(), name=f"end:{account}"),
+            )
+            await self._look_on()
+            for task in helping:
+                task.cancel()
 
     def states_changed(self) -> None:
         """Look at once whether trades are to be ended."""
-        self._ends.set()
+        self._end.changed()
+        self._woken.set()
 
     def unknown_age(self) -> timedelta:
         """Return the age of the oldest order whose outcome is unknown; zero if none is."""
@@ -142,49 +163,32 @@ class AccountFollower:
         """Look after trades by price and time for as long as one needs it."""
         while True:
             self._changed.clear()
-            try:
-                watch = await self._watch.run() if self._account.reconciled else Watch()
-            except StoreInDoubtError:
-                raise
-            except StoreUnavailableError:
-                watch = Watch(again_in=STORE_PAUSE)
-            for taken in watch.taken:
-                self.dispatcher.add([taken.intent])
-                if isinstance(taken.intent.command, CancelLeg):
-                    trade = taken.trade
-                    text = f"{trade.side.value} {trade.volume} {trade.symbol}, {taken.duty.text}"
-                    about = f"trade:{trade.trade_id}"
-                    await self._notify(NoticeKind.ORDER_CANCELLED, about, {"text": text})
+            with self._rest.acting():
+                watch = await self._watch_once()
             if watch.again_in is None:
                 await self._desk.clock.sleep(BREATH)
                 await self._changed.wait()
                 continue
             await self._desk.clock.sleep(watch.again_in)
 
-    async def _end_on(self) -> None:
-        """End trades as the user's states and limits say, until the broker shows it."""
-        while True:
-            self._ends.clear()
-            try:
-                ending = await self._end.run()
-            except StoreInDoubtError:
-                raise
-            except StoreUnavailableError:
-                ending = Ending(again_in=STORE_PAUSE)
-            released = self._desk.take_released(self._account.account.account_id)
-            self.dispatcher.add([*ending.intents, *released])
-            if ending.done is not None:
-                text = f"Everything is closed: {ending.done}"
-                about = f"account:{self._account.account.account_id}"
-                await self._notify(NoticeKind.STATE_CHANGED, about, {"text": text})
-            pause = ending.again_in.total_seconds() if ending.again_in is not None else None
-            try:
-                async with asyncio.timeout(pause):
-                    await self._ends.wait()
-            except TimeoutError:
-                pass  # What is being ended is looked at again until it is over.
+    async def _watch_once(self) -> Watch:
+        try:
+            watch = await self._watch.run() if self._account.reconciled else Watch()
+        except StoreInDoubtError:
+            raise
+        except StoreUnavailableError:
+            return Watch(again_in=STORE_PAUSE)
+        for taken in watch.taken:
+            self.dispatcher.add([taken.intent])
+            if isinstance(taken.intent.command, CancelLeg):
+                trade = taken.trade
+                text = f"{trade.side.value} {trade.volume} {trade.symbol}, {taken.duty.text}"
+                about = f"trade:{trade.trade_id}"
+                await self._notify(NoticeKind.ORDER_CANCELLED, about, {"text": text})
+        return watch
 
     async def _look_on(self) -> None:
+        """Look until the account may rest."""
         full = True
         while True:
             # A look that fails counts too: what was due before it must not make it spin.
@@ -201,6 +205,8 @@ class AccountFollower:
                     await self._take_doubles(result)
                     await self._release(result)
                     full = result.needs_full or bool(result.unknown) or not self._account.reconciled
+                    is_quiet = not (full or result.live or result.held or result.unknown)
+                    self._rest.looked(is_quiet=is_quiet and not self._is_expected())
                     delay = self._delay(result)
             except StoreInDoubtError:
                 raise
@@ -208,6 +214,26 @@ class AccountFollower:
                 log.warning("look_put_off", cause=str(error))
                 full, delay = True, STORE_PAUSE
             await self._wait(delay)
+            if self._may_rest():
+                self._woken.clear()
+                return
+
+    def _is_expected(self) -> bool:
+        """Tell whether something may still come of what was done before."""
+        return self._account.close_all is not None or self._reconcile.next_search() is not None
+
+    def _may_rest(self) -> bool:
+        """Tell whether nothing is left to do; nobody is in the middle of anything then."""
+        has_news = self._changed.is_set() or self._poked.is_set()
+        is_expecting = self._planned or self._after_settling or self._unknown or self._not_before
+        is_busy = (
+            has_news
+            or self._end.has_news
+            or self._stops.has_news
+            or bool(is_expecting)
+            or bool(self.dispatcher.in_flight())
+        )
+        return not is_busy and self._rest.may_begin()
 
     async def _look(self, *, full: bool) -> LookResult | None:
         is_first = not self._account.reconciled
@@ -222,7 +248,7 @@ class AccountFollower:
             log.info("account_readable_again", failures=self._failures)
             self._failures = 0
         await self._see_limits()
-        self._ends.set()
+        self._end.changed()
         self._wake()
         account = self._account.account.account_id
         await self._tell("account", {"account_id": account})
@@ -290,7 +316,8 @@ class AccountFollower:
         """Send held intents again: each has been proved not to be done, or never left."""
         now = self._desk.clock.now()
         held = {intent.intent_id for intent in result.held}
-        self._not_before = {one: at for one, at in self._not_before.items() if one in held}
+        # One that was held back while this look was under way is not among those it found.
+        self._not_before = {i: at for i, at in self._not_before.items() if i in held or at > now}
         for intent in result.held:
             if intent.intent_id in self.dispatcher.in_flight():
                 continue
@@ -333,6 +360,9 @@ class AccountFollower:
             moments.append(max(search, now + rules.between_looks))
         routine = max(self._look_interval, self._account.broker.look_pause)
         moments.append(now + (routine if result.live else IDLE_LOOK))
+        rest = self._rest.due_in()
+        if rest is not None:
+            moments.append(now + rest)
         return max(min(moments) - now, timedelta(milliseconds=50))
 
     def _due(self) -> list[datetime]:

@@ -22,6 +22,8 @@ from signalfleet.ports.registers import Register
 
 log = structlog.get_logger()
 
+OVERDUE: Final = 1.3
+"""After so many leases a silent worker is anybody's to bury: who leads may be rid of it already."""
 EXHAUSTED: Final = "signalfleet_capacity_exhausted"
 
 
@@ -77,6 +79,7 @@ class Leader:
                 continue
             earlier = self._terms.is_earlier_life(worker)
             mine_to_do = earlier or self.is_leading or worker == leader or self._has_no_leader()
+            mine_to_do = mine_to_do or self._view.is_silent(worker, OVERDUE)
             if not mine_to_do or not (earlier or self._view.is_silent(worker)):
                 continue
             try:

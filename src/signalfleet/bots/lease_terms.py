@@ -68,6 +68,7 @@ class WorkerLease:
         self._ttl_s = ttl_s
         self._monotonic = monotonic
         self._renewed_at: float | None = None
+        self.ended = 0
 
     @property
     def ttl_s(self) -> float:
@@ -86,4 +87,6 @@ class WorkerLease:
         self._renewed_at = begun
 
     def end(self) -> None:
+        """End it. What was begun before must not be finished under a later one."""
         self._renewed_at = None
+        self.ended += 1

@@ -43,7 +43,7 @@ class LeaseView:
         """Forget everything, as after a loss of the registers."""
         self._told: dict[str, set[str]] = {name: set() for name in lease_records.WATCHED}
         self._complete: set[str] = set()
-        self._complete_at = 0.0
+        self._complete_at = self._monotonic()
         self.workers: dict[str, SeenWorker] = {}
         self.last_heard: dict[str, float] = {}
         self._gone: set[str] = set()
@@ -71,10 +71,10 @@ class LeaseView:
     def homes(self) -> dict[int, str]:
         return {} if self.desired is None else dict(self.desired.homes)
 
-    def is_silent(self, worker: str) -> bool:
-        """Tell whether a whole lease has passed since the worker was heard."""
+    def is_silent(self, worker: str, leases: float = 1.0) -> bool:
+        """Tell whether so many whole leases have passed since the worker was heard."""
         seen = self.workers.get(worker)
-        return seen is not None and self._monotonic() - seen.changed_at >= self._ttl_s
+        return seen is not None and self._monotonic() - seen.changed_at >= leases * self._ttl_s
 
     def is_over(self, worker: str) -> bool:
         """Tell whether the worker has ended for good: its record was deleted, or stays missing.
@@ -118,8 +118,9 @@ class LeaseView:
         if bucket in self._complete:
             for key in self._known(bucket) - told:
                 self.note_missing(key)
+        was_complete = self.is_complete
         self._complete.add(bucket)
-        if self.is_complete and not self._complete_at:
+        if self.is_complete and not was_complete:
             self._complete_at = self._monotonic()
 
     def _known(self, bucket: str) -> set[str]:

@@ -25,9 +25,10 @@ from signalfleet.ports.bus import Bus, LiveEvent, Plain, WorkItem
 from signalfleet.ports.chat_sign_in import ChatSignIn, SignedIn
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import PortError, RefusedError, TemporaryError
+from signalfleet.ports.fleet_rows import AttemptLimit
 from signalfleet.ports.metrics import Metrics
 from signalfleet.ports.secrets import IntakeBinding, Opener, Secret
-from signalfleet.ports.store import AttemptLimit, Store, UserProfile
+from signalfleet.ports.store import Store, UserProfile
 
 log = structlog.get_logger()
 

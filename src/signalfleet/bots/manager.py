@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from signalfleet.bots.admission import Admission
+from signalfleet.bots.park_connects import park_connects
 from signalfleet.bots.seat_keeper import SeatKeeper
 from signalfleet.bots.seats import Seat
 from signalfleet.bots.services import BotServices
@@ -79,6 +80,9 @@ class UserBotManager:
         """Return the bots that run now, by user."""
         return {user: seat.bot for user, seat in self._seats.items() if seat.bot is not None}
 
+    def _running(self) -> Collection[UserBot]:
+        return self.active_bots.values()
+
     def oldest_unknown(self) -> timedelta:
         """Return the age of the oldest order whose outcome is unknown, over all bots."""
         ages = (bot.unknown_age() for bot in self.active_bots.values())
@@ -112,6 +116,8 @@ class UserBotManager:
             self._tasks = tasks
             tasks.create_task(ownership.run(self), name="ownership")
             tasks.create_task(self._look.run(), name="shared_look")
+            parking = park_connects(self._running, self._services.clock)
+            tasks.create_task(parking, name="connects")
             try:
                 while True:
                     await self._services.clock.sleep(WISH_CHECK)
@@ -120,6 +126,8 @@ class UserBotManager:
                     await self._keeper.show_line(list(self._seats.values()))
             finally:
                 self._tasks = None  # What ends just now starts nothing more.
+                for seat in self._seats.values():
+                    seat.is_ending = True
 
     # Slots come and go
 
@@ -161,7 +169,7 @@ class UserBotManager:
             if seat.bot is not None:
                 seat.bot.abandon()
             if seat.task is not None:
-                seat.task.cancel()
+                seat.cancel()
                 ending.append(seat.task)
             self._forget(seat)
         self._unread.difference_update(slots)
@@ -307,7 +315,7 @@ class UserBotManager:
             await self._keeper.move(seat, BotState.STOPPING, reason)
             await bot.drain()  # The seat may have lost it meanwhile.
         if seat.task is not None:
-            seat.task.cancel()
+            seat.cancel()
             await asyncio.wait([seat.task], timeout=STOP_GRACE.total_seconds())
             if not seat.task.done() and seat.bot is not None:
                 log.error("bot_does_not_end", user_id=seat.user)

@@ -1,6 +1,8 @@
 """NoticeCourier: brings the notices of this worker's users out of the house, beside the bots."""
 
 import asyncio
+import heapq
+import math
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -48,6 +50,7 @@ class NoticeCourier:
         self._deliver = deliver
         self._summary = summary
         self._due: dict[UserId, float] = {}
+        self._queue: list[tuple[float, UserId]] = []
         self._busy: set[UserId] = set()
         self._summed: dict[UserId, float] = {}
         self._changed = asyncio.Event()
@@ -71,23 +74,35 @@ class NoticeCourier:
 
     def _plan(self, user: UserId, seconds: float) -> None:
         at = self._clock.monotonic() + seconds
-        self._due[user] = min(self._due.get(user, at), at)
+        known = self._due.get(user)
+        if known is not None and known <= at:
+            return
+        self._due[user] = at
+        heapq.heappush(self._queue, (at, user))
         self._changed.set()
 
     def _start_due(self, tasks: asyncio.TaskGroup) -> None:
         now = self._clock.monotonic()
-        ready = [u for u, at in self._due.items() if at <= now and u not in self._busy]
-        for user in ready[: max(AT_ONCE - len(self._busy), 0)]:
+        while len(self._busy) < AT_ONCE and self._next() <= now:
+            _, user = heapq.heappop(self._queue)
+            if user in self._busy:
+                continue  # It is planned again when it is over.
             del self._due[user]
             self._busy.add(user)
             tasks.create_task(self._serve(user), name=f"notices:{user}")
+
+    def _next(self) -> float:
+        """Return when somebody is due; entries that an earlier one has replaced are dropped."""
+        while self._queue and self._due.get(self._queue[0][1]) != self._queue[0][0]:
+            heapq.heappop(self._queue)
+        return self._queue[0][0] if self._queue else math.inf
 
     async def _wait(self) -> None:
         """Wait until something is due, and never spin while all places are taken."""
         self._changed.clear()
         now = self._clock.monotonic()
-        waiting = [at for user, at in self._due.items() if user not in self._busy]
-        seconds = max(min(waiting, default=now + LOOK.total_seconds()) - now, TICK.total_seconds())
+        due = now + LOOK.total_seconds() if len(self._busy) >= AT_ONCE else self._next()
+        seconds = max(min(due - now, LOOK.total_seconds()), TICK.total_seconds())
         try:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
@@ -114,6 +129,8 @@ class NoticeCourier:
             again = LOOK.total_seconds()
         finally:
             self._busy.discard(user)
+            if user in self._due:
+                heapq.heappush(self._queue, (self._due[user], user))
             self._changed.set()
         if again is not None:
             self._plan(user, again)

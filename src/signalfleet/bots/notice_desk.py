@@ -21,9 +21,10 @@ from signalfleet.domain.ids import UserId
 from signalfleet.ports.bus import Bus, LiveEvent, Plain
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import RefusedError, TemporaryError
+from signalfleet.ports.fleet_rows import AttemptLimit
 from signalfleet.ports.messenger import Delivered, LinkBot, Message, TargetGone
 from signalfleet.ports.secrets import CredentialStore, IntakeBinding, Opener, Secret
-from signalfleet.ports.store import AttemptLimit, Store
+from signalfleet.ports.store import Store
 
 log = structlog.get_logger()
 

@@ -21,8 +21,9 @@ from signalfleet.ports.bus import Plain
 from signalfleet.ports.chat_source import ChatDirectory, ChatListing
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import RefusedError, SignInRequiredError, TemporaryError
+from signalfleet.ports.fleet_rows import AttemptLimit
 from signalfleet.ports.secrets import CredentialStore, Secret
-from signalfleet.ports.store import AttemptLimit, Channel, CopyMode, Store
+from signalfleet.ports.store import Channel, CopyMode, Store
 
 FRESH: Final = timedelta(minutes=2)
 SHOWN_MAX: Final = 60

@@ -17,12 +17,8 @@ from signalfleet.bots.seats import Seat
 from signalfleet.bots.services import BotServices
 from signalfleet.bots.state_board import BotMove, StateBoard
 from signalfleet.bots.supervision import Supervision, Verdict
-from signalfleet.bots.user_bot import (
-    NEVER_SIGNED_IN,
-    SIGNED_OUT,
-    AccountsChangedError,
-    UserBot,
-)
+from signalfleet.bots.telegram_link import NEVER_SIGNED_IN, SIGNED_OUT
+from signalfleet.bots.user_bot import AccountsChangedError, UserBot
 from signalfleet.domain.accounts.bot_state import BotState, may_move
 from signalfleet.domain.accounts.notices import Notice, NoticeKind
 from signalfleet.domain.accounts.tiers import FREE, limits_of
@@ -216,6 +212,9 @@ class SeatKeeper:
         finally:
             seat.bot = None
             self._budgets.ended(seat.user)
+        if seat.is_ending:
+            # A group that fails while it is cancelled keeps the cancellation to itself.
+            raise asyncio.CancelledError
         now = self._services.clock.now()
         supervision.ran(now - started)
         if isinstance(failure, _SignedInAgainError):

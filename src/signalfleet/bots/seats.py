@@ -13,7 +13,8 @@ from signalfleet.domain.ids import UserId
 class Seat:
     """One user's place under one ownership of the slot: the supervising task and the bot.
 
-    `is_lost`: the ownership is over, so nothing of it is written any more.
+    `is_ending`: the task is cancelled. `is_lost`: the ownership is over, so nothing of it is
+    written any more.
     """
 
     user: UserId
@@ -25,5 +26,12 @@ class Seat:
     reason: str | None = None
     poked: asyncio.Event = field(default_factory=asyncio.Event)
     is_stopping: bool = False
+    is_ending: bool = False
     is_lost: bool = False
     sign_in_reason: str | None = None
+
+    def cancel(self) -> None:
+        """End the seat's task; what fails in it at this moment changes nothing."""
+        self.is_ending = True
+        if self.task is not None:
+            self.task.cancel()

@@ -93,6 +93,7 @@ class SlotClaims:
     async def claim(self, slots: Sequence[int]) -> None:
         """Take the reserved slots and start their bots; what cannot be taken is left for later."""
         before = {slot: self._heard(slot) for slot in slots}
+        ended = self._lease.ended
         try:
             epochs = await self._take_registers(slots)
             mine = await self._take_fences(epochs)
@@ -100,7 +101,9 @@ class SlotClaims:
             log.warning("slots_not_claimed", count=len(slots), cause=type(error).__name__)
             self._leave_alone(slots)
         else:
-            await self._begin(mine, before)
+            # The registers may be lost since they were written, with the lease that they were for.
+            if ended == self._lease.ended:
+                await self._begin(mine, before)
         finally:
             self._settle(slots)
 
@@ -114,7 +117,8 @@ class SlotClaims:
         """Say that a slot is free which is ours by its register only."""
         try:
             seen = self._view.slot(slot)
-            await self._write(slot, Owner(worker=None, epoch=seen.owner.epoch), seen.revision)
+            if seen.owner.worker == self._terms.worker:
+                await self._write(slot, Owner(worker=None, epoch=seen.owner.epoch), seen.revision)
         except PortError as error:
             log.warning("slot_not_freed", slot=slot, cause=type(error).__name__)
             self._leave_alone([slot])
@@ -140,7 +144,10 @@ class SlotClaims:
         taken: dict[int, Held] = {}
 
         async def take(slot: int) -> None:
+            # Under this very revision: another one may have taken it since it was chosen.
             seen = self._view.slot(slot)
+            if not self.may_claim(slot) or self._may_be_held(slot, stored[slot]):
+                return
             epoch = max(seen.owner.epoch, stored[slot]) + 1
             mine = Owner(worker=self._terms.worker, epoch=epoch)
             try:
@@ -160,7 +167,8 @@ class SlotClaims:
         """Tell whether a slot without a register may have an owner that has not noticed it yet."""
         seen = self._view.slot(slot)
         waited = self._ports.clock.monotonic() - seen.changed_at >= self._terms.ttl_s
-        return seen.revision == 0 and stored_epoch > 0 and not waited
+        is_known = self._view.is_complete and (waited or not stored_epoch)
+        return seen.revision == 0 and not is_known
 
     async def _take_fences(self, taken: Mapping[int, Held]) -> dict[int, Held]:
         """Raise the store's fences; where somebody newer owns, say so in the register again."""

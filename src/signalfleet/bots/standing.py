@@ -9,6 +9,7 @@ from signalfleet.app.calendar_watch import CalendarWatch
 from signalfleet.app.copy_states import load_states
 from signalfleet.app.leave_account import finish_leaving
 from signalfleet.app.paused_follow_ups import ReleasePaused
+from signalfleet.app.plan_exit import see_plan
 from signalfleet.app.quotas import QuotaWatch
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.watch_losses import zone_named
@@ -45,11 +46,15 @@ class Standing:
             await self._notify(told[0], EVERYTHING, {"text": told[1]})
         for about, text in await self._probations.see():
             await self._notify(NoticeKind.STATE_CHANGED, about, {"text": text})
-        states = await load_states(self._desk.store.settings)
+        store, now = self._desk.store, self._desk.clock.now()
+        states = await load_states(store.settings)
+        if await see_plan(store, self._desk.quota, states, now):
+            states = await load_states(store.settings)
         for account in list(self._desk.accounts.values()):
-            await finish_leaving(self._desk.store, states, account.account)
+            await finish_leaving(store, states, account.account)
+        is_released = await self._released()
         if states == self._desk.states:
-            return await self._released()
+            return is_released
         self._desk.states = states
         log.info("copy_states_changed", count=len(states.by_scope))
         return True

@@ -1,14 +1,13 @@
 """UserBot: one user's listening, deciding and executing, as one tree of tasks."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from signalfleet.app.channel_profiles import ChannelProfiles
-from signalfleet.app.connect_telegram import SESSION_FIELD
 from signalfleet.app.desk import AccountDesk
 from signalfleet.app.execute_gate import CLOCK_ALERT
 from signalfleet.app.handle_message import HandleMessage
@@ -18,14 +17,13 @@ from signalfleet.app.move_channel import move_channel
 from signalfleet.app.notify import notify
 from signalfleet.app.trade_notices import TradeNotices
 from signalfleet.app.user_desk import UserDesk
-from signalfleet.app.watched_chats import chosen, watched_chats
 from signalfleet.bots.budgets import BotBudget, may_protect
 from signalfleet.bots.chat_notices import told_of
 from signalfleet.bots.follow import AccountFollower
-from signalfleet.bots.park_connects import park_connects
 from signalfleet.bots.services import BotServices
 from signalfleet.bots.standing import Standing
 from signalfleet.bots.store_watch import StoreWatch
+from signalfleet.bots.telegram_link import TelegramLink
 from signalfleet.domain.accounts.notices import Notice, NoticeKind
 from signalfleet.domain.ids import AccountId, ChannelId, MessageId, UserId
 from signalfleet.domain.signals.model import ChannelMessage, Doubt
@@ -36,22 +34,18 @@ from signalfleet.ports.chat_source import (
     ChatSource,
     LinkHealth,
 )
-from signalfleet.ports.errors import PortError, SignInRequiredError, TemporaryError
-from signalfleet.ports.lease import EndedLease
-from signalfleet.ports.secrets import Secret
-from signalfleet.ports.store import Account, Channel, StoredMessage, UserMark
+from signalfleet.ports.errors import PortError, TemporaryError
+from signalfleet.ports.fleet_rows import UserMark
+from signalfleet.ports.lease import EndedLease, Lease
+from signalfleet.ports.store import StoredMessage
 
 log = structlog.get_logger()
 
 SWEEP_S: Final = 30.0
 REFRESH_S: Final = 60.0
 """How often all is read again, though nothing says that it has changed."""
-CLOSE_GRACE: Final = timedelta(seconds=3)
-ABANDON_GRACE: Final = timedelta(seconds=0.5)
 DRAIN_GRACE: Final = timedelta(seconds=8)
 TURNED: Final = {"text": "an edit turned the signal round, and nothing was opened or closed"}
-NEVER_SIGNED_IN: Final = "never_signed_in"
-SIGNED_OUT: Final = "signed_out"
 
 
 class AccountsChangedError(Exception):
@@ -92,11 +86,9 @@ class UserBot:
         self._standing = Standing(self._desk, services, self._notify)
         self._trade_notices = TradeNotices(self._store, services.clock, self._notify)
         self._followers: dict[AccountId, AccountFollower] = {}
-        self._source: ChatSource | None = None
-        self._chosen: frozenset[tuple[ChannelId, int]] = frozenset()
+        self._telegram = TelegramLink(user, services)
         self._wake = asyncio.Event()
         self._stopping = False
-        self._close_grace = CLOSE_GRACE
         self._store_watch = StoreWatch(services)
         self._has_waiting = False
         self._mark: UserMark | None = None
@@ -105,9 +97,7 @@ class UserBot:
         self._swept_at = self._refreshed_at
         self._has_news = False
         self._look_due = asyncio.Event()
-        self._signed_out = asyncio.Event()
         self._accounts_changed = asyncio.Event()
-        self._sign_in_reason = NEVER_SIGNED_IN
 
     async def run(self, running: asyncio.Event) -> None:
         """Run until cancelled; set `running` when messages are being read.
@@ -123,20 +113,23 @@ class UserBot:
             tasks.create_task(self._trade_notices.run(), name=f"told:{self.user}")
             tasks.create_task(self._decide(), name=f"decide:{self.user}")
             tasks.create_task(self._watch_status(), name=f"status:{self.user}")
-            tasks.create_task(self._listen(running), name=f"listen:{self.user}")
+            tasks.create_task(self._telegram.listen(self, running), name=f"listen:{self.user}")
             tasks.create_task(self._until_accounts_change(), name=f"accounts:{self.user}")
-            lease = self._desk.lease
-            if lease is not None:
-                parking = park_connects(lease, self._services.clock, lambda: self._source)
-                tasks.create_task(parking, name=f"connects:{self.user}")
+
+    @property
+    def lease(self) -> Lease | None:
+        return self._desk.lease
+
+    @property
+    def source(self) -> ChatSource | None:
+        return self._telegram.source
 
     async def signed_out(self) -> str:
         """Wait until the user has to sign in to Telegram, and return why.
 
         The bot itself goes on: what is open at the broker must not depend on Telegram.
         """
-        await self._signed_out.wait()
-        return self._sign_in_reason
+        return await self._telegram.signed_out()
 
     async def drain(self) -> None:
         """Decide nothing more and let what was sent settle, in a bounded time."""
@@ -152,9 +145,7 @@ class UserBot:
         """Send nothing more and break Telegram off: the slot is somebody else's by now."""
         self._stopping = True
         self._desk.lease = EndedLease()
-        self._close_grace = ABANDON_GRACE
-        if self._source is not None:
-            self._source.break_off()
+        self._telegram.abandon()
 
     def unknown_age(self) -> timedelta:
         """Return the age of the oldest order whose outcome is unknown; zero if none is."""
@@ -163,7 +154,7 @@ class UserBot:
 
     def footprint(self) -> int:
         """Return the bytes of what grows with the bot's work, by number and usual size."""
-        source = self._source
+        source = self.source
         return sum(
             (
                 source.footprint() if source is not None else 0,
@@ -174,8 +165,8 @@ class UserBot:
 
     def trim(self) -> None:
         """Drop what can be read again."""
-        if self._source is not None:
-            self._source.trim()
+        if self.source is not None:
+            self.source.trim()
 
     def wake(self) -> None:
         """Look at the inbox: something may be unread."""
@@ -237,43 +228,6 @@ class UserBot:
             )
             for account_id, desk in desks.items()
         }
-
-    async def _listen(self, running: asyncio.Event) -> None:
-        """Read until the session is over; one that was replaced meanwhile is taken up."""
-        credentials = self._services.credentials
-        session = await credentials.get(self.user, SESSION_FIELD)
-        while session is not None:
-            try:
-                await self._read(session, running)
-            except SignInRequiredError as error:
-                self._sign_in_reason = error.reason
-            else:
-                # Ended from outside: the user has disconnected Telegram, or is about to.
-                self._sign_in_reason = SIGNED_OUT
-                session = await credentials.get(self.user, SESSION_FIELD)
-                continue
-            used, session = session, await credentials.get(self.user, SESSION_FIELD)
-            if session is not None and session.reveal() == used.reveal():
-                # Telegram knows it no more, so it is of use to nobody, except a thief.
-                await credentials.delete(self.user, SESSION_FIELD)
-                session = None
-        self._signed_out.set()
-
-    async def _read(self, session: Secret, running: asyncio.Event) -> None:
-        source = self._services.make_chat_source(self.user, session)
-        try:
-            await self._watch(source, await self._store.channels.list())
-            self._source = source
-            running.set()
-            await source.run(self)
-        finally:
-            self._source = None
-            await self._close(source)
-
-    async def _watch(self, source: ChatSource, channels: Sequence[Channel]) -> None:
-        now = self._services.clock.now()
-        await source.watch(await watched_chats(self._store, channels, now))
-        self._chosen = chosen(channels)
 
     async def _decide(self) -> None:
         while True:
@@ -338,8 +292,8 @@ class UserBot:
 
     def _see_clock(self) -> None:
         """Learn how far Telegram's clock is from ours; what was known last counts on."""
-        if self._source is not None:
-            self._learn_clock(self._source.health().clock_offset)
+        if self.source is not None:
+            self._learn_clock(self.source.health().clock_offset)
 
     def _learn_clock(self, offset: timedelta | None) -> None:
         if offset is None:
@@ -385,31 +339,27 @@ class UserBot:
                     self.wake()
 
     async def refresh(self) -> None:
-        """Read the user's Stop, accounts and watched channels again."""
+        """Read the user's Stop, accounts and watched channels again, once they were read at all."""
+        if not self.loaded.is_set():
+            return
         asked = self._services.clock.monotonic()
         status = await self._store.bot.status()
         self._desk.halt_seen_at = asked
-        self._compare(await accounts_in_use(self._store))
+        accounts = {one.account_id: one for one in await accounts_in_use(self._store)}
+        if accounts != {key: desk.account for key, desk in self._desk.accounts.items()}:
+            self._accounts_changed.set()
         await self._read_standing()
         if status.halted != self._desk.halted:
             self._desk.halted = status.halted
             log.info("copying_stopped" if status.halted else "copying_resumed")
             await self._tell("bot", {"halted": status.halted})
-        if self._source is not None:
-            channels = await self._store.channels.list()
-            if chosen(channels) != self._chosen:
-                await self._watch(self._source, channels)
+        await self._telegram.look_at_channels()
 
     async def _read_standing(self) -> None:
         if await self._standing.read():
             for follower in self._followers.values():
                 follower.states_changed()
             await self._tell("bot", {"states": True})
-
-    def _compare(self, accounts: Sequence[Account]) -> None:
-        known = {key: desk.account for key, desk in self._desk.accounts.items()}
-        if {one.account_id: one for one in accounts} != known:
-            self._accounts_changed.set()
 
     async def _until_accounts_change(self) -> None:
         """End the bot when its list of accounts is out of date, after what was sent settled."""
@@ -440,14 +390,6 @@ class UserBot:
         await self._services.bus.publish_event(
             LiveEvent(user=self.user, kind=kind, payload=payload)
         )
-
-    async def _close(self, source: ChatSource) -> None:
-        """Close in a bounded time, also within a cancellation."""
-        try:
-            async with asyncio.timeout(self._close_grace.total_seconds()):
-                await source.aclose()
-        except TimeoutError:  # Letting it out would replace a cancellation under way.
-            log.warning("source_close_timed_out", user_id=self.user)
 
 
 def _is_about_earlier(message: ChannelMessage, waiting: MessageId) -> bool:
