@@ -10,6 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+from kit.canaries import WATCH
 from kit.mt5_site import LOGIN, PASSWORD, SERVER, TOKEN, a_metaapi, settings_for
 from kit.store_rows import a_profile
 from kit.web_scene import USER
@@ -69,6 +70,7 @@ async def a_terminal(
 async def test_a_typed_password_connects_and_the_list_shows_the_account(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    WATCH.may_show(SERVER)
     async with a_terminal(tmp_path, monkeypatch) as (settings, server):
         talk = Talk([TOKEN, "new-york", SERVER, LOGIN, PASSWORD])
         assert await connect(settings, Given(way=Way.PASSWORD), user=None, dialog=talk) == 0

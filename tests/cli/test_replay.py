@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kit.product_process import run_cli
+from kit.product_process import call_cli
 
 START = 1_760_000_000
 
@@ -87,7 +87,7 @@ def outcomes(printed: str) -> dict[int, dict[str, Any]]:
 
 
 def test_each_message_has_its_outcome_as_json(tmp_path: Path) -> None:
-    ended = run_cli("replay", str(export(tmp_path)), "--json", cwd=tmp_path)
+    ended = call_cli("replay", str(export(tmp_path)), "--json", cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     found = outcomes(ended.stdout)
     assert found.keys() == {2, 3, 4, 5, 6, 7, 8, 9, 10}, "the service message is not one"
@@ -110,7 +110,7 @@ def test_each_message_has_its_outcome_as_json(tmp_path: Path) -> None:
 
 
 def test_a_person_gets_a_table_with_a_sum_and_what_it_leaves_out(tmp_path: Path) -> None:
-    ended = run_cli("replay", str(export(tmp_path)), cwd=tmp_path)
+    ended = call_cli("replay", str(export(tmp_path)), cwd=tmp_path)
     assert ended.returncode == 0
     assert "Harbour Gold Room: what would have been done" in ended.stdout
     assert "9 readings:" in ended.stdout
@@ -123,21 +123,21 @@ def test_a_person_gets_a_table_with_a_sum_and_what_it_leaves_out(tmp_path: Path)
 
 def test_the_folder_of_an_export_will_do(tmp_path: Path) -> None:
     export(tmp_path)
-    ended = run_cli("replay", ".", "--json", cwd=tmp_path)
+    ended = call_cli("replay", ".", "--json", cwd=tmp_path)
     assert outcomes(ended.stdout).keys() >= {2, 3}
 
 
 def test_a_limit_shows_the_first_and_says_that_more_follow(tmp_path: Path) -> None:
     path = str(export(tmp_path))
-    ended = run_cli("replay", path, "--limit", "2", cwd=tmp_path)
+    ended = call_cli("replay", path, "--limit", "2", cwd=tmp_path)
     assert "2 readings:" in ended.stdout
     assert "More follow" in ended.stdout
-    everything = run_cli("replay", path, "--limit", "9", cwd=tmp_path)
+    everything = call_cli("replay", path, "--limit", "9", cwd=tmp_path)
     assert "More follow" not in everything.stdout
 
 
 def test_an_export_without_messages_is_no_failure(tmp_path: Path) -> None:
-    ended = run_cli("replay", str(export(tmp_path, [])), cwd=tmp_path)
+    ended = call_cli("replay", str(export(tmp_path, [])), cwd=tmp_path)
     assert ended.returncode == 0
     assert "0 readings." in ended.stdout
 
@@ -164,7 +164,7 @@ def test_a_file_that_is_no_export_is_refused_in_one_sentence(
 ) -> None:
     path = tmp_path / "result.json"
     path.write_text(content)
-    ended = run_cli("replay", str(path), cwd=tmp_path)
+    ended = call_cli("replay", str(path), cwd=tmp_path)
     assert ended.returncode == 2
     assert said in ended.stderr
     assert ended.stderr.count("\n") == 1
@@ -172,6 +172,6 @@ def test_a_file_that_is_no_export_is_refused_in_one_sentence(
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    ended = run_cli("replay", "nowhere.json", cwd=tmp_path)
+    ended = call_cli("replay", "nowhere.json", cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr == "nowhere.json cannot be read: No such file or directory\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from kit.product_process import run_cli
+from kit.product_process import call_cli, run_cli
 from signalfleet.bootstrap.settings import ConfigurationError, Settings, load_settings
 
 KEY = Fernet.generate_key().decode()
@@ -18,7 +18,8 @@ pytestmark = pytest.mark.loopback
 
 
 def refused(cwd: Path, variables: dict[str, str], *words: str) -> str:
-    ended = run_cli(*(words or ("run",)), cwd=cwd, variables=variables)
+    # What listens before it refuses is a process of its own.
+    ended = (call_cli if words else run_cli)(*(words or ("run",)), cwd=cwd, variables=variables)
     assert ended.returncode == 2, ended
     assert "Traceback" not in ended.stderr
     return ended.stderr
@@ -119,7 +120,7 @@ def test_pages_alone_do_not_start_with_a_key_from_a_file_of_settings_either(
 
 
 def test_doctor_finds_nothing_to_mend_with_whole_settings(tmp_path: Path) -> None:
-    ended = run_cli("doctor", cwd=tmp_path, variables=WHOLE)
+    ended = call_cli("doctor", cwd=tmp_path, variables=WHOLE)
     lines = ended.stdout.splitlines()
     assert ended.returncode == 0, ended
     assert len(lines) >= 8
@@ -129,7 +130,7 @@ def test_doctor_finds_nothing_to_mend_with_whole_settings(tmp_path: Path) -> Non
 
 
 def test_doctor_names_each_trouble_and_goes_on(tmp_path: Path) -> None:
-    ended = run_cli("doctor", cwd=tmp_path, variables={"NATS_SERVER_BIN": "nowhere"})
+    ended = call_cli("doctor", cwd=tmp_path, variables={"NATS_SERVER_BIN": "nowhere"})
     troubles = [line for line in ended.stdout.splitlines() if line.startswith("trouble ")]
     assert ended.returncode == 1
     assert len(troubles) == 3
@@ -138,6 +139,6 @@ def test_doctor_names_each_trouble_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_doctor_names_settings_that_cannot_be_read(tmp_path: Path) -> None:
-    ended = run_cli("doctor", cwd=tmp_path, variables={"WEB_PORT": "many"})
+    ended = call_cli("doctor", cwd=tmp_path, variables={"WEB_PORT": "many"})
     assert ended.returncode == 1
     assert "trouble  settings: these settings cannot be used:\n  WEB_PORT: " in ended.stdout

@@ -11,7 +11,10 @@ from kit.login_desk import CELL, Desk, another_worker, open_desk
 from kit.telegram_city import PHONE, eventually
 from signalfleet.adapters.telegram.session import load_session
 from signalfleet.app.connect_telegram import ENDING_FIELD
+from signalfleet.app.copy_states import load_states
+from signalfleet.domain.accounts.exits import ExitCause
 from signalfleet.domain.ids import UserId
+from signalfleet.domain.settings.choices import ExitPolicy
 from signalfleet.ports.chat_source import ChatSink
 from signalfleet.ports.errors import RefusedError, SignInRequiredError, TemporaryError
 from signalfleet.ports.store import CopyMode
@@ -293,6 +296,21 @@ async def test_signing_out_ends_the_session_first_and_then_deletes_it(
     assert await desk.session(user) is None
     # What is open at the broker stays managed: only Telegram ends.
     assert (await desk.store.user(user).bot.status()).wish_on
+
+
+async def test_a_sign_out_takes_the_wish_for_open_trades_until_the_user_is_back(
+    desk: Desk, ann: SimUser
+) -> None:
+    user = await a_user(desk)
+    settings = desk.store.user(user).settings
+    with pytest.raises(RefusedError, match="open trades"):
+        await desk.about({"op": "sign_out", "user": user, "exit_policy": "sell"})
+    assert (await load_states(settings)).exits == {}
+    await desk.about({"op": "sign_out", "user": user, "exit_policy": "flatten"})
+    ending = (await load_states(settings)).exits["user"]
+    assert (ending.cause, ending.policy) == (ExitCause.TELEGRAM, ExitPolicy.FLATTEN)
+    assert await a_user(desk) == user
+    assert (await load_states(settings)).exits == {}
 
 
 async def test_a_session_stays_stored_until_telegram_was_told(

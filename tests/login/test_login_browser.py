@@ -13,6 +13,7 @@ from playwright.async_api import expect
 
 from kit.browser import chromium
 from kit.login_desk import Desk
+from kit.owner_desks import owner_desks
 from kit.watched_page import WatchedPage
 from kit.web_site import serve
 from signalfleet.adapters.telegram.session import load_session
@@ -41,6 +42,7 @@ def gold(world: World, ann: SimUser) -> SimChannel:
 async def a_browser(desk: Desk, *, width: int = 1000) -> AsyncIterator[tuple[WatchedPage, str]]:
     changes = {"bus": desk.bus, "sealer": desk.sealer, "cell": "c1"}
     async with (
+        owner_desks(desk.bus, login=desk.worker.answer),
         serve(desk.store, demo_user=None, **changes) as site,  # type: ignore[arg-type]
         chromium() as browser,
     ):

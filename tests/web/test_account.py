@@ -159,9 +159,39 @@ async def test_leaving_needs_the_typed_word_and_a_worker(tenants: Tenants) -> No
     for word in ("", "yes", "deleted"):
         answer = await send(tenants.site, "POST", "/account/delete", form={"confirm": word})
         assert answer.status == 422
-    answer = await send(tenants.site, "POST", "/account/delete", form={"confirm": "delete"})
+    form = {"confirm": "delete", "trades": "keep"}
+    answer = await send(tenants.site, "POST", "/account/delete", form=form)
     assert answer.status == 503
     assert await tenants.store.fleet.get_user(USER) is not None
+
+
+async def test_who_has_open_trades_says_what_becomes_of_them(tenants: Tenants) -> None:
+    live = len(await tenants.store.user(USER).journal.live_trades())
+    assert live
+    page = await tenants.site.page("/account")
+    assert f"{live} of your trades are open" in page.text
+    for choice in ({}, {"trades": ""}, {"trades": "sell"}):
+        form = {"confirm": "delete", **choice}
+        answer = await send(tenants.site, "POST", "/account/delete", form=form)
+        assert answer.status == 422
+        assert "Choose what becomes of your open trades" in answer.text
+
+
+async def test_trades_that_are_still_being_closed_are_counted(tenants: Tenants) -> None:
+    ready = asyncio.Event()
+
+    async def answer(_: Plain) -> Plain:
+        return {"report": "r_1", "is_over": False, "steps": {}, "left": 2}
+
+    async with asyncio.TaskGroup() as tasks:
+        address = owner_address("c1", OTHER)
+        serving = tasks.create_task(tenants.site.bus.serve(address, answer, ready=ready))
+        await ready.wait()
+        form = {"confirm": "delete", "trades": "close"}
+        page = await send(tenants.b, "POST", "/account/delete", form=form)
+        serving.cancel()
+    assert "Your trades are being closed" in page.text
+    assert "2 of your trades are still open" in page.text
 
 
 async def test_leaving_is_asked_for_in_the_name_of_the_session_only(tenants: Tenants) -> None:
@@ -177,12 +207,11 @@ async def test_leaving_is_asked_for_in_the_name_of_the_session_only(tenants: Ten
         address = owner_address("c1", OTHER)
         serving = tasks.create_task(tenants.site.bus.serve(address, answer, ready=ready))
         await ready.wait()
-        page = await send(
-            tenants.b, "POST", "/account/delete", form={"confirm": " Delete ", "user": USER}
-        )
+        form = {"confirm": " Delete ", "user": USER, "trades": "close"}
+        page = await send(tenants.b, "POST", "/account/delete", form=form)
         serving.cancel()
     assert page.status == 200
     assert "Your account is deleted" in page.text
     assert "cookies" in page.headers["Clear-Site-Data"]
-    assert asked == [{"desk": "account", "op": "delete", "user": OTHER}]
+    assert asked == [{"desk": "account", "op": "delete", "user": OTHER, "trades": "close"}]
     assert (await send(tenants.b, "GET", "/account")).status == 303

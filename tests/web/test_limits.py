@@ -19,7 +19,7 @@ from kit.web_site import Site, serve
 from signalfleet.adapters.memory.store import MemoryStore
 from signalfleet.adapters.redis import limiter_options
 from signalfleet.domain.ids import UserId
-from signalfleet.ports.store import WebSession
+from signalfleet.ports.fleet_rows import WebSession
 from signalfleet.web.app import TABLES
 from signalfleet.web.auth.sessions import digest
 from signalfleet.web.deps import WebConfigError

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -54,6 +55,17 @@ async def test_only_what_lets_more_happen_needs_the_word(home: Site) -> None:
     assert await state(home, SCOPE) is CopyState.PAUSED
     assert (await home.press("/copying/state", scope=SCOPE, state="on", confirm="resume")).status
     assert await state(home, SCOPE) is CopyState.ON
+
+
+async def test_the_page_says_how_much_of_the_plan_is_used(home: Site) -> None:
+    mine = home.store.user(USER)
+    today = WallClock().now().astimezone(ZoneInfo("Europe/Berlin")).date().isoformat()
+    for _ in range(2):
+        await mine.quota.reserve("trades", today, 10)
+    page = await home.page("/copying")
+    assert "Trades: 2 of 10 today" in page.text
+    channels = [one for one in await mine.channels.list() if one.mode.value != "off"]
+    assert f"Channels: {len(channels)} of 2" in page.text
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,16 @@ MATRIX: dict[str, Case] = {
     "POST /channels/{chat}/layouts": Case(
         form={"chat": "{chat}", "user": "{user}"}, answers=frozenset({404})
     ),
+    "POST /channels/{chat}/mode": Case(form={"mode": "off"}, answers=frozenset({404})),
+    "POST /channels/{chat}/probation/skip": Case(answers=frozenset({404})),
+    "POST /channels/{chat}/probation/restart": Case(answers=frozenset({404})),
+    "GET /accounts/{account}/pack": Case(query="?pack=example", answers=frozenset({404})),
+    "POST /accounts/{account}/pack": Case(
+        form={"pack": "example", "confirm": "confirm", "user": "{user}"}, answers=frozenset({404})
+    ),
+    "POST /accounts/{account}/disconnect": Case(
+        form={"exit_policy": "flatten", "user": "{user}"}, answers=frozenset({404})
+    ),
     "GET /settings": Case(query="?q=risk"),
     "POST /settings": Case(
         form={"set-risk_percent": "1", "revision": "0", "user": "{user}"}, answers=ANYTHING
@@ -109,7 +119,7 @@ MATRIX: dict[str, Case] = {
     "POST /account/export": Case(form={"user": "{user}"}),
     "GET /account/export/{token}": Case(answers=frozenset({404})),
     "POST /account/delete": Case(
-        form={"confirm": "delete", "user": "{user}"}, answers=frozenset({503})
+        form={"confirm": "delete", "trades": "keep", "user": "{user}"}, answers=frozenset({503})
     ),
     "POST /connect/telegram/disconnect": Case(form={"user": "{user}"}, answers=ANYTHING),
     "GET /connect/mt5": Case(answers=ANYTHING),

@@ -27,10 +27,10 @@ GUARDS = """
 paused close_only channel_off panic quota_trades_per_day quota_open_positions quota_channels
 account_not_ready trading_disabled investor_password not_reconciled outcome_unknown entries_paused
 symbol_blocked symbol_not_at_broker side_blocked order_kind_blocked repeat_of already_taken too_old
-no_stop stop_wrong_side target_wrong_side stop_distance closed_hours market_closed weekend news no_quote
-stale_quote spread price_moved sl_passed tp_passed near_stop r_left opposite_open
-netting_symbol_busy open_risk currency_risk max_open symbol_open below_min_lot over_max_lots margin
-margin_level daily_loss weekly_loss total_drawdown loss_streak prop_signals_forbidden
+no_stop stop_wrong_side target_wrong_side stop_distance closed_hours market_closed weekend
+news no_quote stale_quote spread price_moved sl_passed tp_passed near_stop r_left opposite_open
+netting_symbol_busy open_risk currency_risk max_open symbol_open below_min_lot over_max_lots
+margin margin_level daily_loss weekly_loss total_drawdown loss_streak prop_signals_forbidden
 awaiting_approval entry_passed levels_never_came stops_level entry_never_opened deleted
 absent_after_doubt superseded no_open_trade late_stop symbol_conflict
 halted stop_unknown store_slow clock_unknown clock_wrong lease_over lease_ending

@@ -1,5 +1,6 @@
 """`signalfleet data`: take a user's data along, or delete the user."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,6 +12,11 @@ account: Final = typer.Typer(
     help="A user's data: take it along, or delete it.", no_args_is_help=True
 )
 User = Annotated[str | None, typer.Option(help="Whose; needed where there are several users.")]
+
+
+class Trades(StrEnum):
+    KEEP = "keep"
+    CLOSE = "close"
 
 
 @account.command("export")
@@ -27,14 +33,18 @@ def export(
 def delete(
     user: User = None,
     *,
+    trades: Annotated[
+        Trades | None,
+        typer.Option(help="close open trades first (SignalFleet must run), or keep them open."),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes-delete", help="Do not ask; it cannot be undone.")
     ] = False,
 ) -> None:
-    """Sign out of Telegram, destroy the user's key, delete everything. Open trades stay open."""
+    """Sign out of Telegram, destroy the user's key, delete everything."""
     from signalfleet.cli import leaving
 
-    finish(leaving.delete(quiet_settings(), user=user, is_sure=yes))
+    finish(leaving.delete(quiet_settings(), user=user, trades=trades, is_sure=yes))
 
 
 @account.command("report")

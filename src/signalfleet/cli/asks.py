@@ -4,9 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from signalfleet.app.asks import answer_ask, open_asks, open_follow_ups
 from signalfleet.bootstrap.settings import Settings
-from signalfleet.bootstrap.terminal import open_terminal
 from signalfleet.cli.running import finish, quiet_settings
 from signalfleet.domain.accounts.asks import Answer, Answered
 
@@ -34,6 +32,9 @@ def skip(key: Key, user: User = None) -> None:
 
 
 async def _list(settings: Settings, user: str | None) -> int:
+    from signalfleet.app.asks import open_asks, open_follow_ups
+    from signalfleet.bootstrap.terminal import open_terminal
+
     async with open_terminal(settings) as terminal:
         store = terminal.store.user(await terminal.user(user))
         now = terminal.clock.now()
@@ -52,6 +53,9 @@ async def _list(settings: Settings, user: str | None) -> int:
 
 
 async def _answer(settings: Settings, user: str | None, key: str, answer: Answer) -> int:
+    from signalfleet.app.asks import answer_ask
+    from signalfleet.bootstrap.terminal import open_terminal
+
     async with open_terminal(settings) as terminal:
         owner = await terminal.user(user)
         told = await answer_ask(terminal.store.user(owner), key, answer, terminal.clock.now())

@@ -4,11 +4,10 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from signalfleet.bootstrap.operator_line import OperatorLine, open_operator_line
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.cli.printing import printable
 from signalfleet.cli.running import finish, quiet_settings
@@ -16,12 +15,14 @@ from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import SLOTS, UserId, slot
 from signalfleet.ports.errors import TemporaryError
 
+if TYPE_CHECKING:
+    from signalfleet.bootstrap.operator_line import OperatorLine
+
 bots: Final = typer.Typer(help="How every bot is, and what it uses.", no_args_is_help=False)
 AT_ONCE: Final = 16
 DESK: Final = "bots"
 UNKNOWN: Final = "-"
-FEW: Final = 5
-COLUMNS: Final = "{user:<22} {state:<15} {since:<20} {cpu:>7} {memory:>9} {messages:>8}  {link}"
+COLUMNS: Final = "{user:<28} {state:<15} {since:<20} {cpu:>7} {memory:>9} {messages:>8}  {link}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,8 @@ def release(
 
 async def _show(settings: Settings, state: str | None, *, as_json: bool) -> int:
     wanted = None if state is None else BotState(state.upper())
+    from signalfleet.bootstrap.operator_line import open_operator_line
+
     async with open_operator_line(settings) as line:
         found = await _all(line)
     chosen = [one for one in found if wanted is None or one.bot["state"] == wanted.value]
@@ -70,13 +73,15 @@ async def _show(settings: Settings, state: str | None, *, as_json: bool) -> int:
 
 async def _release(settings: Settings, given: str) -> int:
     user = UserId(given)
+    from signalfleet.bootstrap.operator_line import open_operator_line
+
     async with open_operator_line(settings) as line:
         await line.ask(slot(user), {"desk": DESK, "op": "release", "user": user})
     typer.echo("It starts again, with nothing held against it. See `signalfleet bots`.")
     return 0
 
 
-async def _all(line: OperatorLine) -> list[_Found]:
+async def _all(line: "OperatorLine") -> list[_Found]:
     """Ask the owner of each slot that has users, some at a time."""
     users = await line.store.fleet.users_of_slots(line.cell, range(SLOTS))
     turn = asyncio.Semaphore(AT_ONCE)
@@ -92,7 +97,7 @@ async def _all(line: OperatorLine) -> list[_Found]:
 
 
 async def _of_slot(
-    line: OperatorLine, number: int, users: Sequence[UserId], turn: asyncio.Semaphore
+    line: "OperatorLine", number: int, users: Sequence[UserId], turn: asyncio.Semaphore
 ) -> list[_Found]:
     async with turn:
         try:
@@ -106,7 +111,7 @@ async def _of_slot(
     return [*found, *[_Found(bot=await _stored(line, user), answered=True) for user in left]]
 
 
-async def _stored(line: OperatorLine, user: UserId) -> dict[str, Any]:
+async def _stored(line: "OperatorLine", user: UserId) -> dict[str, Any]:
     status = await line.store.user(user).bot.status()
     return {
         "user": user,

@@ -159,7 +159,7 @@ async def _editor(settings: Settings, target: Target) -> AsyncIterator[EditSetti
         user = await terminal.user(target.user)
         profile = await terminal.store.fleet.get_user(user)
         quota = limits_of(profile.tier if profile is not None else "")
-        least = limits_of(settings.min_tier)
+        least = limits_of(settings.least_tier)
         yield EditSettings(terminal.store.user(user), quota.at_least(least))
 
 

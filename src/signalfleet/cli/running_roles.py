@@ -3,8 +3,8 @@
 import os
 
 from signalfleet.bootstrap import process, supervisor
+from signalfleet.bootstrap.place import OneOf
 from signalfleet.bootstrap.settings import Settings
-from signalfleet.bootstrap.worker import OneOf
 from signalfleet.cli.running import fail, finish, settings_of_environment
 from signalfleet.observability.logs import set_up_logs
 

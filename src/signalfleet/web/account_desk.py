@@ -54,9 +54,12 @@ class AccountPages:
             return None  # Another request was faster.
         return await export_account(self._signed.store, self._signed.profile, now)
 
-    async def delete(self) -> Plain:
-        """Ask the worker to delete the user; its answer names the report."""
-        question = {"desk": "account", "op": "delete", "user": self._signed.user}
+    async def delete(self, trades: str) -> Plain:
+        """Ask the worker to delete the user; its answer names the report.
+
+        `trades` is "keep" or "close": what becomes of what is open.
+        """
+        question = {"desk": "account", "op": "delete", "user": self._signed.user, "trades": trades}
         address = owner_address(self._deps.cell, self._signed.user)
         return await self._deps.bus.request(address, question, limit_s=DELETE_LIMIT_S)
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from signalfleet.domain.accounts.audit import AuditEntry
 from signalfleet.domain.accounts.retention import IDEMPOTENCY
 from signalfleet.ports.errors import PortError, RefusedError
-from signalfleet.ports.store import AttemptLimit
+from signalfleet.ports.fleet_rows import AttemptLimit
 from signalfleet.ports.tenant_records import Fresh, InFlight, Mismatch, Replay
 from signalfleet.web.auth.sessions import Signed
 from signalfleet.web.context import context_of

@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from signalfleet.domain.accounts.audit import AuditEntry
 from signalfleet.domain.ids import UserId
-from signalfleet.ports.store import UserProfile, UserStore, WebSession
+from signalfleet.ports.fleet_rows import WebSession
+from signalfleet.ports.store import UserProfile, UserStore
 from signalfleet.web.auth.csrf import session_token
 from signalfleet.web.deps import WebDeps
 

@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 table: Final = RouteTable()
 
 PROOF: Final = "delete"
+KEEP: Final = "keep"
+TRADES: Final = (KEEP, "close")
 SHOWN: Final = 200
 FILE_NAME: Final = "signalfleet-export.zip"
 LAST_HEADERS: Final = {"Clear-Site-Data": '"cache","cookies","storage"'}
@@ -82,16 +84,21 @@ async def fetch_export(
 async def delete(request: Request, signed: SignedIn) -> Response:
     """Delete the user after a typed word; what is left to see is the report's name."""
     context = context_of(request)
-    if (await read_form(request)).get("confirm", "").strip().lower() != PROOF:
+    form = await read_form(request)
+    trades = form.get("trades", "")
+    if form.get("confirm", "").strip().lower() != PROOF:
         error = f"Type the word {PROOF} to delete your account. Nothing was done."
         return await _page(request, signed, error=error, status=422)
+    if trades not in TRADES and await signed.store.journal.live_trades():
+        error = "Choose what becomes of your open trades. Nothing was done."
+        return await _page(request, signed, error=error, status=422)
     try:
-        told = await AccountPages(context.deps, signed).delete()
+        told = await AccountPages(context.deps, signed).delete(trades or KEEP)
     except TemporaryError:
         error = "Nobody can do this just now. Nothing was deleted; try again in a minute."
         return await _page(request, signed, error=error, status=503)
     log.info("deletion_requested", report=told.get("report"))
-    response = context.pages.response("deleted.html", {"told": told})
+    response = context.pages.response("deleted.html", {"told": told, "trades": trades})
     await context.sessions.close(signed, response)
     response.headers.update(LAST_HEADERS)
     return response

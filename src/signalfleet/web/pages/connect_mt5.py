@@ -140,6 +140,8 @@ async def disconnect(
     request: Request, signed: SignedIn, account: Annotated[str, Path(min_length=1, max_length=64)]
 ) -> Response:
     """Take an account away; what is open there ends as it was chosen with the button."""
+    if await signed.store.accounts.get(AccountId(account)) is None:
+        raise HTTPException(404)
     wanted = (await read_form(request)).get("exit_policy", "")
     if wanted not in set(ExitPolicy):
         raise HTTPException(422, "Choose what becomes of open trades.")

@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from signalfleet.app.copy_states import load_states, set_state, stop_all
-from signalfleet.app.watch_losses import restart_total
+from signalfleet.app.quotas import used_of_plan
+from signalfleet.app.watch_losses import restart_total, zone_named
 from signalfleet.domain.accounts.copy_states import USER as USER_SCOPE
+from signalfleet.domain.accounts.tiers import OPERATOR, limits_of
 from signalfleet.domain.ids import AccountId, UserId
 from signalfleet.domain.settings.choices import CopyState
 from signalfleet.ports.bus import LiveEvent, WorkItem
@@ -32,6 +34,11 @@ table: Final = RouteTable()
 PROOF: Final = "resume"
 HOME: Final = "/copying"
 SCOPE_CHARS: Final = 80
+PLAN_ROWS: Final = {
+    "quota_trades_per_day": ("Trades", " today"),
+    "quota_open_positions": ("Open trades", ""),
+    "quota_channels": ("Channels", ""),
+}
 LABELS: Final[Mapping[CopyState, str]] = {
     CopyState.ON: "On",
     CopyState.CLOSE_ONLY: "Close only",
@@ -141,8 +148,22 @@ async def _page(request: Request, signed: Signed, error: str = "", status: int =
         "news": (await signed.store.settings.get("news"))[0].get("blind"),
         "tables": await loss_tables(signed.store),
         "live": len(await signed.store.journal.live_trades()),
+        "plan": await _plan(context, signed),
     }
     return context.pages.response("copying.html", values, status)
+
+
+async def _plan(context: WebContext, signed: Signed) -> list[str]:
+    """Say how much of the plan is used; nothing where the operator gives everything."""
+    limits = limits_of(signed.profile.tier).at_least(context.deps.least_quota)
+    if limits == OPERATOR:
+        return []
+    today = context.deps.clock.now().astimezone(zone_named(signed.profile.timezone)).date()
+    used = await used_of_plan(signed.store, limits, today.isoformat())
+    return [
+        f"{label}: {used[code].used} of {used[code].limit}{when}"
+        for code, (label, when) in PLAN_ROWS.items()
+    ]
 
 
 async def _tell(context: WebContext, signed: Signed, *, halted: bool | None) -> None:

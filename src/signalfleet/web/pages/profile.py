@@ -182,7 +182,7 @@ async def _page(
             (number, one_line(str(example.get("text", ""))))
             for number, example in enumerate(stored.doc.get("examples") or ())
         ],
-        "version": stored.doc.get("version", 0),
+        "profile_version": stored.doc.get("version", 0),
         "revision": stored.revision,
         "problems": view.problems,
         "trial": view.trial,

@@ -14,6 +14,7 @@ from signalfleet.app.edit_settings import (
     SettingsRefusedError,
     SettingsView,
 )
+from signalfleet.app.leave_account import accounts_in_use
 from signalfleet.domain.accounts.tiers import limits_of
 from signalfleet.domain.ids import AccountId, ChannelId
 from signalfleet.domain.settings.values import Scope
@@ -150,9 +151,9 @@ async def _places(signed: Signed) -> list[tuple[str, str]]:
     accounts = [
         (
             _path(SettingsPlace(account=one.account_id)),
-            f"Account {one.login_masked or one.account_id}",
+            f"Account {one.login_masked or one.server or one.account_id}",
         )
-        for one in await signed.store.accounts.list()
+        for one in await accounts_in_use(signed.store)
     ]
     channels = [
         (_path(SettingsPlace(chat=one.chat)), one_line(one.title))

@@ -25,6 +25,8 @@ Chat = Annotated[int, Path(ge=-BIGGEST_ID, le=BIGGEST_ID)]
 @table.route("POST", "/channels/{chat}/mode", Access.OWNER, audit="channel_mode_set")
 async def set_mode(request: Request, signed: SignedIn, chat: Chat) -> Response:
     """Set what is done with the channel's signals from its next message on."""
+    if await signed.store.channels.get(ChannelId(chat)) is None:
+        raise HTTPException(404)
     wanted = (await read_form(request)).get("mode", "")
     if wanted not in set(CopyMode):
         raise HTTPException(422, "Choose what is done with the channel's signals.")

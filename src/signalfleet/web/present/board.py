@@ -138,8 +138,9 @@ def bot_line(status: BotStatus, times: Times, words: Words) -> BotLine:
     tone = "good" if state in GOOD_STATES else "busy" if state in BUSY_STATES else "warn"
     detail = words.say("bot_detail", state.value)
     # A crash is named by its error, which says nothing to the user.
-    if status.reason and words.has("bot_reason", status.reason):
-        detail = f"{words.say('bot_reason', status.reason)} {detail}"
+    code, _, place = (status.reason or "").partition(":")
+    if words.has("bot_reason", code):
+        detail = f"{words.say('bot_reason', code, {'place': place})} {detail}"
     return BotLine(
         label=words.say("bot", state.value),
         tone="quiet" if state is BotState.OFF else tone,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from signalfleet.app.leave_account import accounts_in_use
 from signalfleet.domain.accounts.copy_states import CopyStates, account_scope, channel_scope
 from signalfleet.domain.settings.choices import CopyState
 from signalfleet.ports.store import CopyMode, UserStore
@@ -29,7 +30,7 @@ async def state_rows(store: UserStore, states: CopyStates) -> list[StateRow]:
             state=states.at(account_scope(one.account_id)),
             live=sum(trade.account == one.account_id for trade in live),
         )
-        for one in await store.accounts.list()
+        for one in await accounts_in_use(store)
     ]
     signals = {trade.signal for trade in live}
     chats = {
