@@ -3,7 +3,7 @@
 import sys
 from typing import Final
 
-from bench import bots, broker, corpus, fanout, parse, store, telegram
+from bench import bots, broker, corpus, fanout, meters, parse, plans, store, telegram
 from bench.report import Named, run_named
 
 REGISTRY: Final = {
@@ -13,9 +13,11 @@ REGISTRY: Final = {
         title="how well each fold of the corpus' families is read, rules frozen", run=corpus.run
     ),
     fanout.NAME: Named(title=fanout.TITLE, run=fanout.run),
+    meters.NAME: Named(title=meters.TITLE, run=meters.run),
     "parse": Named(
         title="time to read one message of the corpus, and hostile texts", run=parse.run
     ),
+    plans.NAME: Named(title=plans.TITLE, run=plans.run),
     store.NAME: Named(title=store.TITLE, run=store.run),
     "telegram": Named(
         title="a thousand Telegram clients: memory, idle work, coming back after a restart",

@@ -29,6 +29,7 @@ MOST_CPU_PERCENT: Final = 3.0
 MOST_START_S: Final = 30.0
 MOST_DRAIN_S: Final = 10.0
 MOST_UNEVEN: Final = 0.15
+PATIENCE_S: Final = 180.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ async def measure(sizes: Sequence[int], *, idle_s: float = IDLE_S) -> Result:
 
 async def _cost(rig: Rig, size: int, idle_s: float) -> Cost:
     base = rig.worker.facts
-    start_s = await rig.start(limit_s=60 + size / 10)
+    start_s = await rig.start(limit_s=PATIENCE_S + size / 10)
     started = await rig.stats()
     await asyncio.sleep(CALM_S)
     calm = await rig.worker.ask("settle")

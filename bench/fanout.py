@@ -32,6 +32,7 @@ RATE: Final = 50.0
 SECONDS: Final = 60.0
 REST_S: Final = 3.0
 CALM_S: Final = 15.0
+START_S: Final = 180.0
 PATIENCE_S: Final = 60.0
 MOST_TIMES_BARE: Final = 2.0
 MOST_P50_MS: Final = 20.0
@@ -61,7 +62,7 @@ async def measure(bots: int, *, rate: float = RATE, seconds: float = SECONDS) ->
     async with open_rig(LoadPlan(users=bots, room_size=1, rooms_each=1), late=True) as rig:
         floor = await _floor(rig, bots)
         async with rig.working():
-            figures["start_s"] = round(await rig.start(limit_s=60 + bots / 10), 1)
+            figures["start_s"] = round(await rig.start(limit_s=START_S + bots / 10), 1)
             await asyncio.sleep(CALM_S)
             ours = [await _round(rig.towns, rig.worker, bots) for _ in range(WARM_UP + ROUNDS)]
             await asyncio.sleep(CALM_S)

@@ -23,6 +23,16 @@ FROZEN: Final = Script(
     rates=(1.0, 0.99, 1.01),
     weights=dict.fromkeys(range(12), 1),
 )
+DEAF: Final = Script(
+    workers=3,
+    events=tuple(
+        Event(at=BEGIN_S, fault=Fault.DEAF, place=place, lasts=1.2 * TTL_S) for place in (0, 1)
+    ),
+    has_watchdog=False,
+    slow=0.0,
+    rates=(1.0, 0.99, 1.01),
+    weights=dict.fromkeys(range(12), 1),
+)
 CUT_OFF: Final = Script(
     workers=3,
     events=(
@@ -48,6 +58,9 @@ async def run() -> Result:
         no_epochs = await asyncio.gather(
             *(loop.run_in_executor(pool, _without_epochs, seed) for seed in range(1, GUARDED + 1))
         )
+        blind = await asyncio.gather(
+            *(loop.run_in_executor(pool, _buried_blindly, seed) for seed in range(1, GUARDED + 1))
+        )
     failed = [report.seed for report in reports if report.broken]
     figures: dict[str, int | float | str | None] = {
         "seeds": len(reports),
@@ -58,10 +71,11 @@ async def run() -> Result:
         "worker_lives": sum(report.lives for report in reports),
         "late_orders_found_without_gate": _found(no_gate, "L3"),
         "late_writes_found_without_epochs": _found(no_epochs, "L4"),
+        "double_connections_found_with_blind_burial": _found(blind, "L2"),
     }
     if failed:
         figures["repeat"] = f"python -m drills.leases {min(failed)}"
-    notices = _found(no_gate, "L3") > 0 and _found(no_epochs, "L4") > 0
+    notices = all((_found(no_gate, "L3"), _found(no_epochs, "L4"), _found(blind, "L2")))
     return Result(ok=not failed and notices, figures=figures)
 
 
@@ -71,6 +85,10 @@ def _without_gate(seed: int) -> SeedReport:
 
 def _without_epochs(seed: int) -> SeedReport:
     return run_seed(seed, Sabotage(no_epoch_check=True), CUT_OFF)
+
+
+def _buried_blindly(seed: int) -> SeedReport:
+    return run_seed(seed, Sabotage(blind_burial=True), DEAF)
 
 
 def _found(reports: list[SeedReport], law: str) -> int:

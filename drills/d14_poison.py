@@ -47,8 +47,8 @@ async def run() -> Result:
             victims_orders = await _orders(all_of, all_of.loud.account)
             legs = await rig.legs()
             status = await rig.stop()
-        tries = all_of.count("message_quarantined")
-        crashes = all_of.count("bot_crashed")
+        tries = all_of.logged("message_quarantined")
+        crashes = all_of.logged("bot_crashed")
         doubled = sum(1 for count in legs.values() if count > 1)
         missing = calm.missing + poisoned.missing + after.missing
         reasons = sorted({str(one.reason) for one in stored})

@@ -1,4 +1,4 @@
-"""D15: one tenant floods and burns; the others must not feel it."""
+"""D15: one tenant floods with texts that take long to read; the others must not feel it."""
 
 import asyncio
 import contextlib
@@ -11,17 +11,17 @@ from bench.report import Result
 from drills.rig import open_rig
 from drills.telegram_rig import until
 from drills.tenants_rig import Tenants, is_not_worse, tenants
+from signalfleet.bootstrap.plants import BURN
 from signalfleet.domain.accounts.bot_state import BotState
 
 ID: Final = "D15"
 TITLE: Final = "500 messages a second and a bot that burns: slowed down and told, others unharmed"
 SEED: Final = 20_275
 SIGNALS: Final = 24
-EVERY_S: Final = 0.5
+EVERY_S: Final = 0.6
 FLOOD_PER_S: Final = 500
 FLOOD_STEP_S: Final = 0.1
-BURN_MS: Final = 400
-LIMIT_PERCENT: Final = "20"
+LIMIT_PERCENT: Final = "10"
 """The others trade more in this minute than in a week of theirs."""
 NOISE: Final = "what a day, what a market, see you at noon"
 
@@ -37,7 +37,7 @@ async def run() -> Result:
         await all_of.latencies(4, EVERY_S)
         calm = await all_of.latencies(SIGNALS, EVERY_S)
         await rig.stop()
-        rig.environment["SIGNALFLEET_DRILL_PLANT"] = f"burn:{all_of.loud.user}:{BURN_MS}"
+        rig.environment["SIGNALFLEET_DRILL_PLANT"] = "poison"
         await rig.start()
         await rig.until_live()
         await _until_running(all_of)
@@ -49,8 +49,8 @@ async def run() -> Result:
         legs = await rig.legs()
         status = await rig.stop()
         doubled = sum(1 for count in legs.values() if count > 1)
-        was_slowed = all_of.count("bot_throttled", user_id=all_of.loud.user) > 0
-        others = all_of.count("bot_throttled") - all_of.count(
+        was_slowed = all_of.logged("bot_throttled", user_id=all_of.loud.user) > 0
+        others = all_of.logged("bot_throttled") - all_of.logged(
             "bot_throttled", user_id=all_of.loud.user
         )
         is_ok = (
@@ -72,7 +72,7 @@ async def run() -> Result:
                 "offender_throttled_seen_s": throttled_after,
                 "offender_told": told,
                 "others_throttled": others,
-                "slow_steps": all_of.count("slow_step"),
+                "slow_steps": all_of.logged("slow_step"),
                 "legs_doubled": doubled,
                 "kept": str(rig.root) if rig.keep else None,
                 "total_s": round(time.monotonic() - begun, 1),
@@ -102,7 +102,7 @@ async def _flood(all_of: Tenants) -> AsyncIterator[list[int]]:
         each = round(FLOOD_PER_S * FLOOD_STEP_S)
         start = time.monotonic()
         while True:
-            await all_of.noise_of(f"{NOISE} {sent[0]}", each)
+            await all_of.noise_of(f"{NOISE} {BURN} {sent[0]}", each)
             sent[0] += each
             ahead = start + sent[0] / FLOOD_PER_S - time.monotonic()
             await asyncio.sleep(max(ahead, 0))

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -80,8 +80,8 @@ class Rig:
     _streams: Counter[tuple[str, str]] = field(default_factory=Counter)
     _written: set[tuple[str, str]] = field(default_factory=set)
 
-    async def start(self, *, crash: str | None = None) -> None:
-        """Start the product; `crash` is a point of bootstrap.drill."""
+    async def start(self, *, crash: str | None = None, role: Sequence[str] = ()) -> None:
+        """Start the product; `crash` is a point of bootstrap.drill, `role` more of the command."""
         environment = dict(self.environment)
         if crash is not None:
             environment["SIGNALFLEET_DRILL_CRASH"] = crash
@@ -92,6 +92,7 @@ class Rig:
                 "-m",
                 "signalfleet.cli",
                 "run",
+                *role,
                 env=environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -319,7 +320,7 @@ async def open_rig(
     `store_url` names an empty database that is used instead of a file.
     """
     root = Path(tempfile.mkdtemp(prefix="signalfleet-drill-"))
-    city = await cities.start(root / "city", repeat=False, speed=1.0, seed=seed)
+    city = await cities.start(root / "city", repeat=False, speed=1.0, seed=seed, idle_s=LONGEST_S)
     try:
         account = await city.ask_broker(
             "/control/accounts", {"token": city.text("metaapi_token"), "balance": 10_000_000}

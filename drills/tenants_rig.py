@@ -78,7 +78,7 @@ class Tenants:
         lines = (self.rig.root / "product.log").read_text("utf-8", "replace").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
-    def count(self, event: str, **facts: object) -> int:
+    def logged(self, event: str, **facts: object) -> int:
         """Count the lines of the log with these facts."""
         wanted = {"event": event, **facts}
         return sum(wanted.items() <= line.items() for line in self.log())

@@ -8,7 +8,7 @@ from signalfleet.adapters.sql import SqlStore
 from signalfleet.bootstrap.platform import session_key
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.domain.ids import UserId
-from signalfleet.ports.store import WebSession
+from signalfleet.ports.fleet_rows import WebSession
 from signalfleet.web.auth.csrf import TOKEN_HEADER, session_token
 from signalfleet.web.auth.sessions import digest
 

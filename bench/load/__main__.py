@@ -6,7 +6,7 @@ import json
 import statistics
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -14,20 +14,25 @@ from bench.load.latency import latencies
 from bench.load.plan import EVERYDAY, SIGNALS_ONLY, LoadPlan
 from bench.load.rig import open_rig
 
-SETTLING_S = 10.0
+SETTLING_S: Final = 10.0
 
 
 async def put_on(
-    plan: LoadPlan, *, rate: float, seconds: float, is_everyday: bool
+    plan: LoadPlan,
+    *,
+    rate: float,
+    seconds: float,
+    is_everyday: bool,
+    settling_s: float = SETTLING_S,
 ) -> dict[str, Any]:
     """Start everything, post for so long, and tell what came of it."""
     async with open_rig(plan) as rig:
         start_s = await rig.start()
-        await asyncio.sleep(SETTLING_S)
+        await asyncio.sleep(settling_s)
         before = await rig.stats()
         await rig.towns.orders()
         posted = await rig.towns.play(rate, seconds, EVERYDAY if is_everyday else SIGNALS_ONLY)
-        await asyncio.sleep(SETTLING_S)
+        await asyncio.sleep(settling_s)
         after = await rig.stats()
         waits = latencies(posted, await rig.towns.orders())
         wanted = sum(one.members for one in posted if one.signal is not None)

@@ -44,6 +44,7 @@ class Sabotage:
 
     no_epoch_check: bool = False
     no_gate: bool = False
+    blind_burial: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +86,8 @@ class Cell:
             await asyncio.wait(rest)
 
     def start(self, place: int) -> None:
+        if place in self.workers:
+            return  # The lock of that place is held.
         self.lives += 1
         rates = self.script.rates
         process = Process(
@@ -99,7 +102,9 @@ class Cell:
         )
         ports = KeeperPorts(
             fleet=fleet.as_port(),
-            registers=WiredRegisters(self.registers, process, self.running),
+            registers=WiredRegisters(
+                self.registers, process, self.running, is_blind=self.sabotage.blind_burial
+            ),
             clock=clock,
             metrics=NoMetrics(),
         )

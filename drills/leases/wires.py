@@ -109,11 +109,15 @@ async def over_the_wire(
 
 @dataclass(slots=True)
 class WiredRegisters:
-    """Port Registers: the shared ones, over one worker's network."""
+    """Port Registers: the shared ones, over one worker's network.
+
+    Where `is_blind` it deletes what is there, whatever its revision.
+    """
 
     core: MemoryRegisters
     process: Process
     running: set["asyncio.Task[Any]"]
+    is_blind: bool = False
 
     async def get(self, key: str) -> Register | None:
         return await self._ask(lambda: self.core.get(key))
@@ -122,7 +126,11 @@ class WiredRegisters:
         return await self._ask(lambda: self.core.put(key, value, revision))
 
     async def delete(self, key: str, revision: int) -> None:
-        await self._ask(lambda: self.core.delete(key, revision))
+        async def operation() -> None:
+            found = await self.core.get(key) if self.is_blind else None
+            await self.core.delete(key, revision if found is None else found.revision)
+
+        await self._ask(operation)
 
     @asynccontextmanager
     async def watch(self, prefix: str) -> AsyncIterator[AsyncIterator[Register | None]]:

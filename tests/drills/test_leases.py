@@ -2,7 +2,7 @@
 
 import pytest
 
-from drills.d0_leases import CUT_OFF, FROZEN
+from drills.d0_leases import CUT_OFF, DEAF, FROZEN
 from drills.leases.cell import Sabotage
 from drills.leases.plan import BEGIN_S, TTL_S, Event, Fault, Script
 from drills.leases.run import NOTHING, SeedReport, run_seed
@@ -62,3 +62,16 @@ def test_a_cut_off_worker_has_no_late_effect() -> None:
 
 def test_without_epochs_in_the_store_a_late_write_is_caught() -> None:
     assert "L4" in broken(play(CUT_OFF, Sabotage(no_epoch_check=True)))
+
+
+def test_a_deaf_observer_takes_nothing_from_the_living() -> None:
+    assert broken(play(DEAF)) == set()
+
+
+def test_burying_without_a_look_at_the_revision_is_caught() -> None:
+    assert "L2" in broken(play(DEAF, Sabotage(blind_burial=True)))
+
+
+@pytest.mark.parametrize("seed", [99, 318, 498])
+def test_a_seed_that_broke_a_law_once_breaks_none(seed: int) -> None:
+    assert run_seed(seed).broken == ()

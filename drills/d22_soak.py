@@ -1,0 +1,118 @@
+"""D22: a soak: while signals come and go, neither memory nor files nor threads may grow.
+
+`python -m drills.d22_soak 1800` runs it for half an hour.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.report import Named, Result, run_named
+from drills.fleet_checks import result_of
+from drills.fleet_rig import FleetRig, open_fleet
+from drills.posts import Posted
+
+ID: Final = "D22"
+TITLE: Final = "soak: memory, files and threads of the workers stay level while signals come and go"
+SEED: Final = 20_322
+USERS: Final = 6
+SERVERS: Final = 2
+LENGTH_S: Final = 180.0
+WARM_SHARE: Final = 0.4
+"""What caches and pools take at first is no leak."""
+POST_S: Final = 3.0
+OPEN_SIGNALS: Final = 4
+SAMPLE_S: Final = 2.0
+SETTLE_S: Final = 40.0
+KB_PER_BOT_MINUTE: Final = 200.0
+"""Well under what a leak of one kept message a signal would show; the noise of a short run."""
+PIECES_PER_MINUTE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What the workers hold together: kilobytes, open files, threads."""
+
+    at: float
+    rss_kb: int
+    files: int
+    threads: int
+
+
+async def run() -> Result:
+    return await soak(LENGTH_S)
+
+
+async def soak(length_s: float) -> Result:
+    """Post signals, close each after a while, and fit a line through what the workers hold."""
+    async with open_fleet(SEED, users=USERS, servers=SERVERS) as fleet:
+        await fleet.start_all()
+        samples = await _load(fleet, length_s)
+        settled = await fleet.rig.until_settled(SETTLE_S, while_moving=True)
+        late = samples[int(len(samples) * WARM_SHARE) :]
+        rss = _slope([(one.at, one.rss_kb) for one in late]) / USERS
+        files = _slope([(one.at, one.files) for one in late])
+        threads = _slope([(one.at, one.threads) for one in late])
+        is_level = rss <= KB_PER_BOT_MINUTE and max(files, threads) <= PIECES_PER_MINUTE
+        return await result_of(
+            fleet,
+            is_right=settled and is_level,
+            figures={
+                "length_s": length_s,
+                "samples": len(late),
+                "rss_kb_per_bot_and_minute": round(rss, 1),
+                "files_per_minute": round(files, 2),
+                "threads_per_minute": round(threads, 2),
+                "rss_mb_at_the_end": round(late[-1].rss_kb / 1024, 1),
+                "files_at_the_end": late[-1].files,
+                "threads_at_the_end": late[-1].threads,
+            },
+            statuses=await fleet.stop_all(),
+        )
+
+
+async def _load(fleet: FleetRig, length_s: float) -> list[Sample]:
+    rig = fleet.rig
+    begun = time.monotonic()
+    samples: list[Sample] = []
+    open_posts: list[Posted] = []
+    next_post = begun
+    while (now := time.monotonic()) - begun < length_s:
+        if now >= next_post and await rig.backlog() < OPEN_SIGNALS:
+            next_post = now + POST_S
+            open_posts.append(await rig.post_signal())
+            if len(open_posts) > OPEN_SIGNALS:
+                await rig.reply(open_posts.pop(0), "Close now")
+        samples.append(_sample(fleet, now - begun))
+        await asyncio.sleep(SAMPLE_S)
+    return samples
+
+
+def _sample(fleet: FleetRig, at: float) -> Sample:
+    found = [_held(pid) for server in fleet.servers if (pid := server.worker) is not None]
+    rss, files, threads = (sum(column) for column in zip(*found, strict=True))
+    return Sample(at, rss, files, threads)
+
+
+def _held(pid: int) -> tuple[int, int, int]:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    values = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    files = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    return int(values["VmRSS"].split()[0]), files, int(values["Threads"])
+
+
+def _slope(points: Sequence[tuple[float, float]]) -> float:
+    """Return the growth in a minute of the line that fits best."""
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return 60 * sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+
+
+if __name__ == "__main__":
+    wanted = float(sys.argv.pop(1)) if len(sys.argv) > 1 else LENGTH_S
+    sys.exit(run_named({ID: Named(title=TITLE, run=lambda: soak(wanted))}))
