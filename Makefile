@@ -24,7 +24,7 @@ demo-check: $(RUN_READY) ## the same without a browser: follows a few signals to
 	@$(BIN)/signalfleet demo --check
 
 test: $(DEV_READY) $(RULES_READY) ## all tests that need nothing but this machine
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations 10 --durations-min 2
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations 10 --durations-min 2
 
 test-firebase: $(DEV_READY) ## the store's tests on a real project, all in FIREBASE_TEST_URL is deleted
 	@test -n "$$FIREBASE_TEST_URL" || { echo "UNVERIFIED: Firebase store never ran against the real service"; \

@@ -14,7 +14,7 @@ from drills.rig import LEGS, open_rig
 from kit.firebase import fake_rtdb
 from kit.product_process import running
 from signalfleet.adapters.firebase import FirebaseStore
-from signalfleet.ports.store import WebSession
+from signalfleet.ports.fleet_rows import WebSession
 from signalfleet.web.auth.sessions import digest
 
 pytestmark = [pytest.mark.loopback, pytest.mark.timeout(180)]

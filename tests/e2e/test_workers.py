@@ -1,6 +1,5 @@
 """Several workers on one server: what one leaves behind, another goes on with."""
 
-import asyncio
 import os
 import signal
 import time
@@ -15,7 +14,7 @@ pytestmark = [pytest.mark.loopback, pytest.mark.timeout(500)]
 
 SEED = 90
 TTL_S = 3
-FAST = {"LEASE_TTL_S": str(TTL_S), "WORKER_FREEZE_S": "2"}
+FAST = {"LEASE_TTL_S": str(TTL_S), "WORKER_FREEZE_S": "4"}
 TAKE_OVER_S = 120.0
 
 
@@ -36,7 +35,7 @@ async def each_leg_once(rig: Rig, fleet: Roles) -> None:
 
 
 async def test_bots_of_a_worker_that_dies_freezes_or_leaves_go_on_in_another_one() -> None:
-    async with open_rig(SEED) as rig, roles(rig, workers=2, **FAST) as fleet:
+    async with open_rig(SEED) as rig, roles(rig, workers=3, **FAST) as fleet:
         await fleet.until_live(1)
         killed = fleet.owner()
         os.kill(fleet.workers()[killed], signal.SIGKILL)
@@ -47,34 +46,40 @@ async def test_bots_of_a_worker_that_dies_freezes_or_leaves_go_on_in_another_one
         # A worker that stands still is killed by the supervisor.
         frozen = fleet.owner()
         pid = fleet.workers()[frozen]
-        await eventually("the killed one is back", lambda: is_back(fleet, killed), TAKE_OVER_S)
         os.kill(pid, signal.SIGSTOP)
         await rig.post_signal()
         await taken_over(fleet, frozen, 3)
-        assert not is_alive(pid)
+        await eventually("the supervisor has killed it", lambda: is_gone(pid), TAKE_OVER_S)
         assert fleet.events("child_frozen")
         await each_leg_once(rig, fleet)
 
         # One that is asked to end hands over what it has.
         leaving = fleet.owner()
         pid = fleet.workers()[leaving]
-        await eventually("the frozen one is back", lambda: is_back(fleet, frozen), TAKE_OVER_S)
+        await eventually("the killed one is back", lambda: is_back(fleet, killed), TAKE_OVER_S)
         os.kill(pid, signal.SIGTERM)
         await rig.post_signal()
         await taken_over(fleet, leaving, 4)
         await each_leg_once(rig, fleet)
-        ended = [one for one in fleet.events("child_ended") if one["number"] == leaving]
-        assert ended[-1]["status"] == 0
+        await eventually("it ends in order", lambda: ended_well(fleet, leaving), TAKE_OVER_S)
 
         status, _ = await fleet.supervisor.stop()
         assert status == 0
 
 
+async def is_gone(pid: int) -> bool:
+    return not is_alive(pid)
+
+
+async def ended_well(fleet: Roles, number: int) -> bool:
+    ended = [one["status"] for one in fleet.events("child_ended") if one["number"] == number]
+    return ended[-1:] == [0]
+
+
 async def is_back(fleet: Roles, number: int) -> bool:
     """Tell whether the newest life of this number has slots again."""
-    await asyncio.sleep(0)
     lives = [
-        one for one in fleet.events("worker_named") if one["name"].split(".")[1] == str(number)
+        one for one in fleet.events("worker_named") if str(one["name"]).split(".")[1] == str(number)
     ]
     newest = lives[-1]["name"]
     claims = [one for one in fleet.events("slots_claimed") if one.get("worker") == newest]

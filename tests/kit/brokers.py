@@ -93,6 +93,7 @@ class ScriptedBroker:
     margin_mode: str = "hedging"
     trade_allowed: bool = True
     history_hidden: bool = False
+    quotes: int = 0
     moves_stops: bool = False
     board: PriceBoard = field(init=False)
     exchange: Exchange = field(init=False)
@@ -224,6 +225,7 @@ class ScriptedBroker:
         return found
 
     async def quote(self, symbol: str) -> Quote:
+        self.quotes += 1
         if self.unreadable:
             raise TemporaryError("no connection to the terminal")
         found = self.board.quote(symbol, "USD")

@@ -64,7 +64,12 @@ class Watch:
     """What one test has made of secrets and shown to others."""
 
     secrets: set[str] = field(default_factory=set)
+    shown: set[str] = field(default_factory=set)
     heard: dict[str, set[bytes]] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        for known in (self.secrets, self.shown, self.heard):
+            known.clear()
 
     def note(self, secret: object) -> None:
         if isinstance(secret, str) and len(secret) >= SHORTEST:
@@ -72,7 +77,7 @@ class Watch:
 
     def may_show(self, secret: str) -> None:
         """Say that this one is there to be seen, as a link that the user is to follow."""
-        self.secrets.discard(secret)
+        self.shown.add(secret)
 
     def hear(self, where: str, content: str | bytes) -> None:
         """Keep what a page, a child process or a stand-in got to see, for the search."""
@@ -80,7 +85,7 @@ class Watch:
         self.heard.setdefault(where, set()).add(raw)
 
     def needles(self) -> frozenset[bytes]:
-        return MARKS.union(*map(disguises, self.secrets))
+        return MARKS.union(*map(disguises, self.secrets - self.shown))
 
     def leaks(self, folder: Path | None = None) -> list[str]:
         """Return where secrets are that this test has made, in what was heard and in files."""

@@ -38,8 +38,7 @@ class CanaryWatch:
     """Hooks of pytest; one instance for each process of a run."""
 
     def pytest_runtest_logstart(self) -> None:
-        WATCH.secrets.clear()
-        WATCH.heard.clear()
+        WATCH.clear()
         _metrics.clear()
 
     @pytest.hookimpl(wrapper=True)

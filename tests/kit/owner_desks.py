@@ -5,22 +5,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from signalfleet.bots.questions import Questions
-from signalfleet.domain.ids import UserId
-from signalfleet.ports.bus import Answerer, Bus, owner_address
+from signalfleet.domain.ids import SLOTS, UserId
+from signalfleet.ports.bus import Answerer, Bus, owner_address, slot_address
 
 CELL = "c1"
 
 
 @asynccontextmanager
 async def owner_desks(bus: Bus, *users: UserId, **desks: Answerer) -> AsyncIterator[None]:
-    """Let the desks answer about these users for the length of the block."""
+    """Let the desks answer about these users, or about all, for the length of the block."""
     questions = Questions()
     questions.add(desks)
     async with asyncio.TaskGroup() as tasks:
         serving = []
-        for address in {owner_address(CELL, user) for user in users}:
+        own = {owner_address(CELL, user) for user in users}
+        opened = []
+        for address in own or {slot_address(CELL, number) for number in range(SLOTS)}:
             ready = asyncio.Event()
+            opened.append(ready)
             serving.append(tasks.create_task(bus.serve(address, questions.answer, ready=ready)))
+        for ready in opened:
             await ready.wait()
         try:
             yield

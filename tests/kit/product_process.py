@@ -2,18 +2,25 @@
 
 import asyncio
 import contextlib
+import io
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+import structlog
+
 from kit.canaries import WATCH
+from signalfleet.cli.main import app
 
 COMMAND = (sys.executable, "-m", "signalfleet.cli")
 KEPT_VARIABLES = ("PATH", "HOME", "PYTHONPATH", "LANG")
@@ -48,6 +55,45 @@ def run_cli(
     return subprocess.CompletedProcess(
         ended.args, ended.returncode, ended.stdout.decode(), ended.stderr.decode()
     )
+
+
+def call_cli(
+    *words: str,
+    cwd: Path,
+    given: str | bytes = "",
+    variables: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as `run_cli` does, inside this process: for tests of what a command says.
+
+    What a process of its own adds (its start, its signals, its logs) is not tried by this.
+    """
+    raw = given.encode() if isinstance(given, str) else given
+    streams = [io.TextIOWrapper(io.BytesIO(one), "utf-8") for one in (raw, b"", b"")]
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
+        wanted = environment(variables)
+        for name in os.environ.keys() - wanted.keys() - {"PYTEST_CURRENT_TEST"}:
+            patch.delenv(name)
+        for name, value in wanted.items():
+            patch.setenv(name, value)
+        for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
+            patch.setattr(sys, name, stream)
+        try:
+            app(list(words), prog_name="signalfleet")
+            status = 0
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
+        except Exception:  # noqa: BLE001 - As the interpreter would.
+            traceback.print_exc()
+            status = 1
+        finally:
+            root.handlers[:], root.level = handlers, level
+            structlog.reset_defaults()
+    printed = [one.detach().getvalue().decode() for one in streams[1:]]
+    WATCH.hear(f"what `signalfleet {' '.join(words[:2])}` printed", "".join(printed))
+    return subprocess.CompletedProcess([*COMMAND, *words], status, *printed)
 
 
 @dataclass(slots=True)

@@ -33,6 +33,8 @@ from signalfleet.web.present.words import Words
 AFTER_MESSAGE_S: Final = 3.0
 AFTER_CHANGE_S: Final = 6.0
 """What a page writes is seen by the bot within five seconds at the latest."""
+AFTER_PLAN_S: Final = 70.0
+"""What no page writes is seen within a minute."""
 AFTER_PRICE_S: Final = 1.0
 PACE: Final = frozenset({"polling_too_fast"})
 """A scenario's user does in a minute what others do in a day; the credits limit reads here too."""
@@ -97,6 +99,7 @@ class Player:
             "back": self._back,
             "leave": self._leave,
             "confirm": self._confirm,
+            "tier": self._tier,
             "expect": self._expectations.check,
         }
 
@@ -253,6 +256,11 @@ class Player:
         """`confirm account`: the rule pack that was chosen for it."""
         account, now = ACCOUNTS[step.words[0]], self._town.clock.product.now()
         await confirm_pack(self._town.mine, account, load_packs(), now)
+
+    async def _tier(self, step: Step) -> None:
+        """`tier FREE`: the plan that the user has from now on."""
+        self._town.plan["tier"] = step.words[0]
+        await settle_down(AFTER_PLAN_S)
 
     async def _restart(self, _: Step) -> None:
         await self._town.kill()

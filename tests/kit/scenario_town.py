@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final
@@ -44,6 +44,7 @@ from signalfleet.bots.manager import UserBotManager
 from signalfleet.bots.services import BotServices
 from signalfleet.bots.sole_owner import SoleOwner
 from signalfleet.domain.accounts.bot_state import BotState
+from signalfleet.domain.accounts.tiers import FREE, limits_of
 from signalfleet.domain.ids import AccountId, ChannelId, InstallationId, UserId, slot
 from signalfleet.domain.risk.facts import NewsView
 from signalfleet.domain.trading.settle import SettleRules
@@ -70,6 +71,7 @@ TOKEN: Final = planted_token("scenario")
 PHONE: Final = "+15550100"
 LOOK: Final = timedelta(seconds=30)
 TICK_S: Final = 1.0
+PLANS: Final = {"ONE": replace(FREE, max_signal_channels=1)}
 
 
 class TownClock:
@@ -106,6 +108,7 @@ class Town:
     sim_accounts: dict[str, str]
     channels: dict[str, SimChannel]
     services: BotServices
+    plan: dict[str, str] = field(default_factory=dict)
     manager: UserBotManager | None = None
     task: asyncio.Task[None] | None = None
 
@@ -206,6 +209,10 @@ async def a_town(
         services = _services(clock, store, bus, credentials, telegram, metaapi, http)
         if news is not None:
             services = replace(services, calendar=StillCalendar(news))
+        plan = {"tier": tier}
+        services = replace(
+            services, limits_of=lambda _tier: PLANS.get(plan["tier"]) or limits_of(plan["tier"])
+        )
         await credentials.put(USER, "telegram_session", session_for(world, reader))
         profile = UserProfile(
             user_id=USER,
@@ -226,6 +233,7 @@ async def a_town(
             sim_accounts=sim_accounts,
             channels=channels,
             services=services,
+            plan=plan,
         )
         await _connect(town, credentials, world, reader)
         if has_paper:

@@ -13,7 +13,8 @@ from kit.web_site import OURS, PAGE, Answer, Site, serve
 from signalfleet.adapters.memory.store import MemoryStore
 from signalfleet.bootstrap.language import load_profile_editor
 from signalfleet.domain.ids import UserId, slot
-from signalfleet.ports.store import UserProfile, WebSession
+from signalfleet.ports.fleet_rows import WebSession
+from signalfleet.ports.store import UserProfile
 from signalfleet.web.auth.csrf import session_token
 from signalfleet.web.auth.sessions import digest
 

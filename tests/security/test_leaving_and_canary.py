@@ -131,10 +131,12 @@ async def test_no_secret_is_in_clear_anywhere_and_who_leaves_is_gone() -> None:
 
         status, page = await visit_leaving(rig)
         assert status == 200, page
-        assert "Your account is deleted" in page
-        assert "Telegram: signed out." in page
         report = re.search(r"r_[0-9a-f]{24}", page)
         assert report is not None
+        # The page answers before all is over if the broker takes longer to close.
+        while await command(rig, "data", "report", report[0]) != 0:
+            continue
+        assert await rig.positions() == {}
         # While the product still runs: neither the file nor its log holds a text of the user's.
         running = {str(p): p.read_bytes() for p in rig.settings.data_dir.glob("signalfleet.db*")}
         for text in (b"SL ", rig.city.text("metaapi_account").encode()):
@@ -149,9 +151,11 @@ async def test_no_secret_is_in_clear_anywhere_and_who_leaves_is_gone() -> None:
         assert await command(rig, "data", "report", report[0]) == 0
         log = (rig.root / "commands.log").read_text()
         assert "signed out" in log
+        assert "all closed" in log
         state = (rig.settings.state).glob("shredded-*.jsonl")
         assert [rig.user in path.read_text() for path in state] == [True]
 
 
 async def visit_leaving(rig: Rig) -> tuple[int, str]:
-    return await visit(rig, "POST", "/account/delete", form={"confirm": "delete"})
+    form = {"confirm": "delete", "trades": "close"}
+    return await visit(rig, "POST", "/account/delete", form=form)
