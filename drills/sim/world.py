@@ -26,7 +26,7 @@ from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import AccountId, InstallationId, UserId, slot
 from signalfleet.domain.trading.settle import SettleRules
 from signalfleet.ports.bus import LiveEvent, WorkDelivery, WorkItem
-from signalfleet.ports.errors import TemporaryError
+from signalfleet.ports.errors import FencedError, TemporaryError
 from signalfleet.ports.secrets import Secret
 from signalfleet.ports.store import Account, Channel, CopyMode, UserProfile
 
@@ -261,7 +261,11 @@ class World(Judge):
         services = self._services(life)
         manager = UserBotManager(services, cell=CELL, max_bots=10)
         owner = SoleOwner(
-            services.store.fleet, cell=CELL, worker=f"w{self._count}", slots=[slot(USER)]
+            services.store.fleet,
+            services.clock,
+            cell=CELL,
+            worker=f"w{self._count}",
+            slots=[slot(USER)],
         )
         self.note(f"life {self._count} begins")
         task = tasks.create_task(self._live(life, manager, owner), name=f"life-{self._count}")
@@ -273,6 +277,8 @@ class World(Judge):
     async def _live(self, life: Life, manager: UserBotManager, owner: SoleOwner) -> None:
         try:
             await manager.run(owner)
+        except* FencedError:
+            self.note(f"life {life.number} was overtaken")
         except* Exception as group:  # noqa: BLE001 - judged by the laws
             if life.alive and not self._over.is_set():
                 # A worker that ends is started again, but nothing of ours should end it.

@@ -9,11 +9,12 @@ import structlog
 from structlog.testing import capture_logs
 
 from kit.builders import USER
-from kit.clock import settle_down, until
+from kit.clock import LoopClock, settle_down, until
 from kit.lease_cell import CELL, SLOTS, TTL, Kept, LeaseCell, NotedBots
 from signalfleet.adapters.memory import MemoryStore
 from signalfleet.bots.lease_records import DESIRED, LEADER, MIN_VERSION, SLOT, WORKERS
 from signalfleet.bots.sole_owner import SoleOwner
+from signalfleet.ports.errors import FencedError
 
 EVERY = set(range(SLOTS))
 
@@ -275,7 +276,7 @@ async def test_a_register_that_cannot_be_read_ends_nothing(key: str) -> None:
 async def test_a_sole_owner_takes_everything_at_once_without_a_lease() -> None:
     store = MemoryStore(cell=CELL)
     bots = NotedBots("sole", {}, [], {})
-    owner = SoleOwner(store.fleet, cell=CELL, worker="sole", slots=range(SLOTS))
+    owner = SoleOwner(store.fleet, LoopClock(), cell=CELL, worker="sole", slots=range(SLOTS))
     running = asyncio.create_task(owner.run(bots))
     await until(lambda: bool(bots.taken), limit=1)
     assert bots.taken == [dict.fromkeys(range(SLOTS), 1)]
@@ -284,3 +285,17 @@ async def test_a_sole_owner_takes_everything_at_once_without_a_lease() -> None:
     assert bots.epochs == {}
     running.cancel()
     await asyncio.wait([running])
+
+
+async def test_a_sole_owner_that_is_overtaken_ends_and_says_why() -> None:
+    store = MemoryStore(cell=CELL)
+    bots = NotedBots("sole", {}, [], {})
+    owner = SoleOwner(store.fleet, LoopClock(), cell=CELL, worker="sole", slots=range(SLOTS))
+    running = asyncio.create_task(owner.run(bots))
+    await until(lambda: bool(bots.taken), limit=1)
+    bots.forget([3])  # A doubt alone is no proof.
+    await settle_down(20)
+    assert not running.done()
+    await store.fleet.raise_fences(CELL, {3: 2}, "another")
+    with pytest.raises(FencedError, match="another process trades for the users"):
+        await running

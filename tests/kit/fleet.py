@@ -137,7 +137,9 @@ class Fleet:
         """Start a worker; by default wait until it reads messages and knows the account."""
         services = self.services()
         self.manager = UserBotManager(services, cell=CELL, max_bots=self.max_bots)
-        owner = SoleOwner(services.store.fleet, cell=CELL, worker="w1", slots=[slot(USER)])
+        owner = SoleOwner(
+            services.store.fleet, services.clock, cell=CELL, worker="w1", slots=[slot(USER)]
+        )
         self.task = asyncio.create_task(self.manager.run(owner), name="manager")
         if wait:
             await until(lambda: self.state is BotState.RUNNING and bool(self.broker.looks))

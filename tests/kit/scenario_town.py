@@ -136,7 +136,9 @@ class Town:
         """Start a worker and wait until it reads the channels and knows the account."""
         looks = self._looks()
         self.manager = UserBotManager(self.services, cell=CELL, max_bots=1)
-        owner = SoleOwner(self.store.fleet, cell=CELL, worker="w1", slots=[slot(USER)])
+        owner = SoleOwner(
+            self.store.fleet, self.services.clock, cell=CELL, worker="w1", slots=[slot(USER)]
+        )
         self.task = asyncio.create_task(self.manager.run(owner), name="manager")
         await until(lambda: self._is_running() and self._looks() > looks)
         await settle_down(1)

@@ -47,7 +47,7 @@ def named(settings: Settings, one_of: OneOf | None) -> Iterator[WorkerName]:
 def ownership_of(platform: Platform, name: WorkerName, one_of: OneOf | None) -> Ownership:
     settings = platform.settings
     if one_of is None:
-        return SoleOwner(platform.store.fleet, cell=settings.cell, worker=str(name))
+        return SoleOwner(platform.store.fleet, platform.clock, cell=settings.cell, worker=str(name))
     return LeaseKeeper(
         KeeperPorts(
             fleet=platform.store.fleet,
