@@ -13,7 +13,11 @@ from signalfleet.ports.errors import FencedError, PortError
 
 log = structlog.get_logger()
 
-AGAIN: Final = timedelta(seconds=1)
+AGAIN_S: Final = 1.0
+AGAIN_AT_MOST_S: Final = 15.0
+STEADY_S: Final = 30.0
+"""A door that was open for so long begins again with the shortest pause."""
+SPREAD: Final = 32
 CLOSE_GRACE_S: Final = 3.0
 
 
@@ -69,15 +73,17 @@ class SlotDoors:
         return closing
 
     async def _serve(self, number: int, answer: Answerer) -> NoReturn:
+        pauses = _Pauses(self._clock, number)
         while True:
             try:
                 await self._bus.serve(slot_address(self._cell, number), answer)
             except PortError as error:
                 log.warning("questions_unreachable", slot=number, cause=type(error).__name__)
-            await self._clock.sleep(AGAIN)
+            await pauses.wait()
 
     async def _take(self, number: int, epoch: int) -> None:
         """Pass on what wakes bots; the rows hold the work, so a wake-up is acked at once."""
+        pauses = _Pauses(self._clock, number)
         while True:
             try:
                 async with self._bus.work(number, epoch) as deliveries:
@@ -90,4 +96,23 @@ class SlotDoors:
                 return
             except PortError as error:
                 log.warning("work_queue_lost", slot=number, cause=type(error).__name__)
-                await self._clock.sleep(AGAIN)
+                await pauses.wait()
+
+
+class _Pauses:
+    """Longer and longer, and apart by slot: doors that close together must not knock together."""
+
+    def __init__(self, clock: Clock, number: int) -> None:
+        self._clock = clock
+        self._share = 0.75 + (number % SPREAD) / (2 * SPREAD)
+        self._failures = 0
+        self._opened = clock.monotonic()
+
+    async def wait(self) -> None:
+        """Wait before the next try; it begins when this returns."""
+        if self._clock.monotonic() - self._opened >= STEADY_S:
+            self._failures = 0
+        pause = min(AGAIN_S * 2.0**self._failures, AGAIN_AT_MOST_S)
+        self._failures = min(self._failures + 1, 8)
+        await self._clock.sleep(timedelta(seconds=pause * self._share))
+        self._opened = self._clock.monotonic()
