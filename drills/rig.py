@@ -40,6 +40,7 @@ WIDTHS: Final = 24
 """Stops differ and stay near the market: what comes late is still worth entering."""
 NUDGE: Final = Decimal("1.002")
 LONGEST_S: Final = 600.0
+PASSING_S: Final = 10.0
 LEGS: Final = 2
 START_S: Final = 180.0
 """Enough for a machine with much else to do."""
@@ -284,9 +285,15 @@ class Rig:
             await store.aclose()
 
     async def open_intents(self) -> int:
+        """Count the intents that stay open: what protects comes and goes as the market moves."""
         store = await SqlStore.open(self.settings.database, cell=self.settings.cell)
         try:
-            return await self._open_intents(store)
+            deadline = time.monotonic() + PASSING_S
+            while left := await self._open_intents(store):
+                if time.monotonic() > deadline:
+                    return left
+                await asyncio.sleep(0.1)
+            return 0
         finally:
             await store.aclose()
 

@@ -32,7 +32,7 @@ async def test_a_second_account_is_connected_while_the_bot_runs_and_it_follows_b
             city = facts_of(root)
             await visible.goto(address)
             await visible.get_by_role("button", name="Open the demo").click()
-            await visible.get_by_role("link", name="Accounts").click()
+            await visible.get_by_role("link", name="Accounts").first.click()
             await visible.get_by_label("MetaApi token").fill(city["metaapi_token"])
             await visible.get_by_role("button", name="Look up accounts").click()
             await visible.get_by_label("Broker's server").fill(SERVER)

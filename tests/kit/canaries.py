@@ -16,7 +16,10 @@ from urllib.parse import quote
 MARK: Final = "c4narYx"
 SHORTEST: Final = 12
 """A shorter value stands in many places by chance."""
-ITS_PLACE: Final = frozenset({".env", "encryption.key", "session.key", "keys", "nats.conf"})
+ITS_PLACE: Final = frozenset(
+    {".env", "encryption.key", "encryption.keys", "backup.key"}
+    | {"session.key", "keys", "nats.conf"}
+)
 """Files that hold a key because they are the place of that key."""
 NOT_OURS: Final = frozenset({"city"})
 """Folders of those who know the secrets anyway: the imitated Telegram and MetaApi."""

@@ -16,7 +16,7 @@ from signalfleet.bootstrap.settings import Settings
 from signalfleet.cli import telegram
 from signalfleet.cli.telegram import Dialog
 from signalfleet.domain.accounts.bot_state import BotState
-from signalfleet.domain.ids import UserId
+from signalfleet.domain.ids import ChannelId, UserId
 from signalfleet_sim.telegram import SimChannel, SimUser, TelegramServer, World
 
 pytestmark = [pytest.mark.loopback, pytest.mark.timeout(120)]
@@ -114,7 +114,12 @@ async def test_a_session_lives_dies_and_ends_for_its_user_alone(
     async def state(name: str) -> BotState:
         return (await stores[name].bot.status()).state
 
+    async def is_read() -> bool:
+        seen = [await one.channels.get(ChannelId(gold.chat_id)) for one in stores.values()]
+        return all(channel is not None and channel.seen_max > 0 for channel in seen)
+
     await soon(lambda: _both(state, BotState.RUNNING))
+    await soon(is_read)  # What was posted before the first connection is no news.
     gold.post("BUY GOLD 1")
     await soon(lambda: reads("Ann", "BUY GOLD 1"))
     await soon(lambda: reads("Bob", "BUY GOLD 1"))

@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from kit.browser import chromium
+from kit.canaries import WATCH
 from kit.mt5_site import LOGIN, PASSWORD, SERVER, TOKEN, Mt5Site, mt5_site
 from kit.watched_page import WatchedPage
 
@@ -82,6 +83,7 @@ async def test_the_password_is_typed_at_metaapi_and_the_page_goes_on_by_itself(
     await visible.get_by_role("button", name="Continue with MetaApi's page").click()
     link = visible.locator("#configuration-link")
     await expect(link).to_be_visible()
+    WATCH.may_show(await link.get_attribute("href") or "")
     await page.picture(pictures(tmp_path) / "mt5-link.png")
     async with visible.expect_popup() as opened:
         await link.click()

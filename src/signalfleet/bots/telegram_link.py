@@ -81,6 +81,7 @@ class TelegramLink:
         try:
             await self._watch(source, await self._store.channels.list())
             self.source = source
+            await self.look_at_channels()  # A look meanwhile found no source to tell of others.
             running.set()
             await source.run(sink)
         finally:
