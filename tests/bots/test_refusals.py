@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from kit.brokers import open_by_hand
 from kit.builders import CHAT
 from kit.clock import settle_down
 from kit.fleet import GOLD_BUY, Fleet, a_fleet
+from signalfleet.app.probation import begin_probation
 from signalfleet.domain.ids import MessageId
+from signalfleet.domain.money import Lots
 from signalfleet.ports.store import CopyMode
 from signalfleet.web.present.words import Words
 
@@ -30,6 +33,11 @@ async def a_strict_margin_level(fleet: Fleet) -> None:
     await fleet.set_rules(min_margin_level="99000")
 
 
+async def hardly_any_margin_left(fleet: Fleet) -> None:
+    open_by_hand(fleet.broker, lots=Lots.of("20.80"))
+    await settle_down(61)  # The account is read again.
+
+
 async def no_such_symbol(fleet: Fleet) -> None:
     fleet.broker.board._instruments.pop("XAUUSD")
 
@@ -43,6 +51,10 @@ async def no_account_for_it(fleet: Fleet) -> None:
     await fleet.set_rules(f"channel:{CHAT}", copy_to=["a_other"])
 
 
+async def a_channel_on_probation(fleet: Fleet) -> None:
+    await begin_probation(fleet.mine.settings, CHAT, fleet.clock.now())
+
+
 async def paper_only(fleet: Fleet) -> None:
     channel = await fleet.mine.channels.get(CHAT)
     assert channel is not None
@@ -51,6 +63,8 @@ async def paper_only(fleet: Fleet) -> None:
 
 
 CASES: dict[str, tuple[Prepared, str]] = {
+    "margin": (hardly_any_margin_left, "margin"),
+    "probation": (a_channel_on_probation, "on_probation"),
     "margin level": (a_strict_margin_level, "margin_level"),
     "symbol": (no_such_symbol, "symbol_not_at_broker"),
     "no answer": (a_broker_that_does_not_answer, "account_not_ready"),

@@ -1,13 +1,10 @@
 """Who is deleted with trades open says before what becomes of them."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 
-from kit.canaries import planted
-from kit.store_rows import CELL, ME, a_profile, fill
+from kit.store_rows import CELL, ME, fill
 from signalfleet.app.claim_slots import claim_slots
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.bootstrap.store import open_store
@@ -16,22 +13,11 @@ from signalfleet.ports.errors import RefusedError
 
 
 @pytest.fixture
-async def settings(tmp_path: Path) -> Settings:
-    """A product that does not run, with one user who has two trades open."""
-    made = Settings(
-        _env_file=None,
-        data_dir=tmp_path / "data",
-        run_dir=tmp_path / "run",
-        state_dir=tmp_path / "state",
-        cell=CELL,
-        telegram_api_id=1,
-        telegram_api_hash=planted("api-hash"),
-        encryption_key=Fernet.generate_key().decode(),
-    )
-    async with open_store(made) as store:
-        await store.fleet.add_user(a_profile(ME))
+async def settings(resting: Settings) -> Settings:
+    """The user has two trades open."""
+    async with open_store(resting) as store:
         await fill(store, ME, await claim_slots(store.fleet, CELL, range(512), "w"), "mine")
-    return made
+    return resting
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,8 @@
 """`signalfleet copying probation` and `mt5 disconnect`: where a channel is, and what goes away."""
 
-from pathlib import Path
-
 import pytest
-from cryptography.fernet import Fernet
 
-from kit.canaries import planted
-from kit.store_rows import CELL, ME, a_profile
+from kit.store_rows import ME
 from kit.wall_clock import WallClock
 from signalfleet.app.copy_states import load_states
 from signalfleet.app.leave_account import LEAVING
@@ -25,20 +21,9 @@ LIVE = AccountId("a_live")
 
 
 @pytest.fixture
-async def settings(tmp_path: Path) -> Settings:
-    """A product that does not run, with one user, a channel and an account."""
-    made = Settings(
-        _env_file=None,
-        data_dir=tmp_path / "data",
-        run_dir=tmp_path / "run",
-        state_dir=tmp_path / "state",
-        cell=CELL,
-        telegram_api_id=1,
-        telegram_api_hash=planted("api-hash"),
-        encryption_key=Fernet.generate_key().decode(),
-    )
-    async with open_store(made) as store:
-        await store.fleet.add_user(a_profile(ME))
+async def settings(resting: Settings) -> Settings:
+    """The user has a channel and an account."""
+    async with open_store(resting) as store:
         mine = store.user(ME)
         await mine.channels.put(
             Channel(chat=GOLD, kind="channel", title="Gold", access_hash=1, mode=CopyMode.ON)
@@ -47,7 +32,7 @@ async def settings(tmp_path: Path) -> Settings:
             Account(account_id=LIVE, broker="metaapi", mode="LIVE", metaapi_account_id="x")
         )
         await begin_probation(mine.settings, GOLD, WallClock().now())
-    return made
+    return resting
 
 
 async def test_a_channels_probation_is_shown_skipped_and_begun_again(

@@ -101,7 +101,9 @@ async def nothing_goes_sideways_on_a_telephone(page: WatchedPage, address: str) 
 
 def the_log_is_calm(path: Path) -> None:
     entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert [one for one in entries if one["level"] not in ("info", "debug")] == []
+    # How long a step took says how busy this machine is; `bench meters` judges that.
+    told = [one for one in entries if one["event"] != "slow_step"]
+    assert [one for one in told if one["level"] not in ("info", "debug")] == []
     assert not any(one["event"] == "csp_violation_reported" for one in entries)
 
 

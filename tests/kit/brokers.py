@@ -16,7 +16,7 @@ from signalfleet.domain.exchange.engine import Exchange
 from signalfleet.domain.exchange.prices import PriceBoard
 from signalfleet.domain.ids import client_id_stem
 from signalfleet.domain.instruments.model import Instrument, Quote, Side
-from signalfleet.domain.money import Price
+from signalfleet.domain.money import Lots, Price
 from signalfleet.domain.risk.facts import Movement
 from signalfleet.domain.trading.orders import (
     BrokerOrder,
@@ -260,11 +260,13 @@ class ScriptedBroker:
         return replace(fact, client_id=None) if self.forgets_client_ids else fact
 
 
-def open_by_hand(broker: ScriptedBroker, side: Side = Side.BUY) -> int:
+def open_by_hand(
+    broker: ScriptedBroker, side: Side = Side.BUY, lots: Lots = XAUUSD.min_lots
+) -> int:
     """Let somebody else open a position on the account; return its ticket."""
     done = broker.exchange.execute(
         ACCOUNT,
-        mt.OpenPosition(symbol="XAUUSD", side=side, lots=XAUUSD.min_lots),
+        mt.OpenPosition(symbol="XAUUSD", side=side, lots=lots),
         broker.clock.now(),
     )
     assert isinstance(done, mt.Done)

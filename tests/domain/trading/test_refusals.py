@@ -263,6 +263,31 @@ def test_each_reason_against_a_signal_is_told_whole(code: str) -> None:
     told(refusal)
 
 
+@pytest.mark.parametrize(
+    ("issue", "changes", "sentence"),
+    [
+        (
+            Issue.STOP_WRONG_SIDE,
+            {"entry": a_range("2330", "2332"), "stop": Price.of("2340")},
+            "The stop loss 2340 is on the wrong side of the entry 2330 to 2332.",
+        ),
+        (
+            Issue.TARGET_WRONG_SIDE,
+            {"entry": None, "targets": (Price.of("2325"), None)},
+            "The target 2325 is on the wrong side of the entry at market.",
+        ),
+    ],
+    ids=["stop", "target"],
+)
+def test_a_level_on_the_wrong_side_is_named(
+    issue: Issue, changes: dict[str, Any], sentence: str
+) -> None:
+    refusal = plan_signal(a_question(a_signal(issues=(issue,), **changes)))
+    assert isinstance(refusal, Refusal)
+    failed = next(check for check in refusal.checks if not check.passed)
+    assert WORDS.reason(failed.code, {"value": failed.value, "limit": failed.limit}) == sentence
+
+
 @pytest.mark.parametrize("case", MORE)
 def test_each_way_to_a_reason_is_told_whole(case: str) -> None:
     told(plan_signal(a_question(**MORE[case])))

@@ -162,10 +162,25 @@ def check_symbol(symbol: str, effective: Effective) -> Check:
 
 def check_geometry(signal: Signal) -> Check:
     """Refuse levels on the wrong side as they were said; the side is never guessed from them."""
-    for issue in (Issue.STOP_WRONG_SIDE, Issue.TARGET_WRONG_SIDE):
+    levels = {
+        Issue.STOP_WRONG_SIDE: (signal.stop,),
+        Issue.TARGET_WRONG_SIDE: signal.targets,
+    }
+    entry = "at market"
+    if signal.entry is not None:
+        ends = dict.fromkeys((str(signal.entry.low), str(signal.entry.high)))
+        entry = " to ".join(ends)
+    for issue, wrong in levels.items():
         if issue in signal.issues:
-            said = issue.value.replace("_", " ")
-            return _flag("levels", said, RIGHT_SIDES, "the signal", code=issue.value)
+            said = ", ".join(str(level) for level in wrong if level is not None)
+            return Check(
+                name="levels",
+                value=said,
+                limit=entry,
+                source="the signal",
+                passed=False,
+                code=issue.value,
+            )
     return _flag("levels", RIGHT_SIDES, RIGHT_SIDES, "the signal", code="stop_wrong_side")
 
 
