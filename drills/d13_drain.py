@@ -28,7 +28,6 @@ async def run() -> Result:
     async with open_fleet(SEED, users=USERS) as fleet:
         rig = fleet.rig
         await fleet.start_all()
-        await rig.break_telegram({"fault": "second_connection", "policy": "kill_key"})
         async with watched_listening(fleet) as watch, posting(fleet):
             rolled = [await _restart(fleet, server) for server in fleet.servers]
         settled = await rig.until_settled(SETTLE_S, while_moving=True)

@@ -25,7 +25,6 @@ async def run() -> Result:
     async with open_fleet(SEED, users=USERS) as fleet:
         rig = fleet.rig
         await fleet.start_all()
-        await rig.break_telegram({"fault": "second_connection", "policy": "kill_key"})
         async with posting(fleet):
             taken = [await _kill_worker(fleet, server) for server in fleet.servers]
             taken.append(await _kill_server(fleet, fleet.servers[0]))

@@ -26,7 +26,6 @@ async def run() -> Result:
     async with open_fleet(SEED, users=USERS, cuttable=(0,)) as fleet:
         rig = fleet.rig
         await fleet.start_all()
-        await rig.break_telegram({"fault": "second_connection", "policy": "kill_key"})
         await rig.post_signal()
         opened = await rig.until_settled(SETTLE_S, while_moving=True)
         cut = await _cut_off(fleet, fleet.servers[0])

@@ -153,10 +153,12 @@ class FleetRig:
         return {user: slot(user) for user in self.rig.users}
 
     async def start_all(self) -> None:
+        """Start the servers; from then on a key that is used from two places is destroyed."""
         for server in self.servers:
             await server.start()
         if await self.until_listening(START_S) is None:
             raise TimeoutError(f"the workers did not come up: see {self.rig.root}")
+        await self.rig.break_telegram({"fault": "second_connection", "policy": "kill_key"})
 
     async def listening(self) -> dict[str, int]:
         """Return for each user's phone how many connections listen, by the server's own books."""
