@@ -48,7 +48,8 @@ class Tenants:
     async def latencies(self, signals: int, every_s: float) -> "Latencies":
         """Post signals; measure from the post to the order in the broker's book, in each account.
 
-        The rig's own account and the quiet one's count.
+        The rig's own account and the quiet one's count. What was opened is closed again, so that
+        the next ones are measured with as many open trades.
         """
         posts: list[tuple[Posted, float]] = []
         for _ in range(signals):
@@ -71,7 +72,17 @@ class Tenants:
             return len(found) >= wanted
 
         await until(all_there, ARRIVE_S)
+        await self._close([post for post, _ in posts])
         return Latencies(seconds=tuple(sorted(found)), missing=wanted - len(found))
+
+    async def _close(self, posts: Sequence[Posted]) -> None:
+        for post in posts:
+            await self.rig.reply(post, "Close now")
+
+        async def all_closed() -> bool:
+            return not await self.rig.positions()
+
+        await until(all_closed, ARRIVE_S)
 
     def log(self) -> list[dict[str, Any]]:
         """Return what the product has logged since it was started first."""

@@ -101,6 +101,30 @@ def test_a_traceback_shows_where_but_no_values(as_json: bool) -> None:
     assert CANARY not in shown
 
 
+def _alternate(depth: int) -> None:
+    if depth:
+        _back(depth - 1)
+    raise ValueError("deep down")
+
+
+def _back(depth: int) -> None:
+    _alternate(depth)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_of_a_deep_traceback_the_last_frames_are_shown(as_json: bool) -> None:
+    stream = io.StringIO()
+    set_up_logs(as_json=as_json, stream=stream)
+    try:
+        _alternate(200)
+    except ValueError:
+        structlog.get_logger().exception("bot_crashed")
+    shown = stream.getvalue()
+    assert shown.count("test_logs.py") == 30
+    assert "(372 outer frames are not shown)" in shown
+    assert "deep down" in shown
+
+
 def test_levels_below_the_chosen_one_are_silent() -> None:
     stream = io.StringIO()
     set_up_logs(as_json=True, level="WARNING", stream=stream)

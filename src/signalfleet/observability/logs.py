@@ -2,10 +2,15 @@
 
 import logging
 import sys
+import traceback
+from collections import deque
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any, Final, TextIO
 
 import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.typing import ExcInfo
 
 MASK: Final = "***"
 SECRET_KEYS: Final = frozenset(
@@ -16,16 +21,15 @@ SECRET_WORDS: Final = frozenset(
 )
 """Words that make any name secret that contains them, such as `metaapi_token`."""
 DEEPEST: Final = 6
+MOST_FRAMES: Final = 30
 
 
 def set_up_logs(*, as_json: bool, level: str = "INFO", stream: TextIO = sys.stderr) -> None:
     """Configure structlog for the process and quieten libraries that print whole objects."""
-    # A traceback never shows the values of variables: they may hold a session or a message.
-    plain = structlog.dev.plain_traceback
     renderers: list[Any] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        [ExceptionRenderer(_traceback_of), structlog.processors.JSONRenderer()]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
+        else [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=_print)]
     )
     structlog.configure(
         processors=[
@@ -42,6 +46,28 @@ def set_up_logs(*, as_json: bool, level: str = "INFO", stream: TextIO = sys.stde
     logging.basicConfig(level=logging.WARNING, stream=stream, format="%(name)s: %(message)s")
     for noisy in ("telethon", "aiohttp", "nats", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.ERROR)  # noqa: TID251 - set up here only
+
+
+def _traceback_of(found: ExcInfo) -> str:
+    """Return the last frames; never the values of variables, which may hold a session or a message.
+
+    A runaway recursion has a thousand frames: to show them all would hold up every bot for long.
+    """
+    kind, error, place = found
+    last: deque[TracebackType] = deque(maxlen=MOST_FRAMES)
+    count = 0
+    while place is not None:
+        last.append(place)
+        count += 1
+        place = place.tb_next
+    lines = traceback.format_exception(kind, error, last[0] if last else None, -MOST_FRAMES)
+    if count > MOST_FRAMES:
+        lines.insert(0, f"({count - MOST_FRAMES} outer frames are not shown)\n")
+    return "".join(lines).rstrip("\n")
+
+
+def _print(stream: TextIO, found: ExcInfo) -> None:
+    stream.write("\n" + _traceback_of(found))
 
 
 def mask_secrets(
