@@ -1,6 +1,10 @@
 """D14: texts that break the reading: set aside at the first try, and nothing else stops."""
 
+import asyncio
+import itertools
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from bench.report import Result
@@ -14,7 +18,7 @@ from signalfleet.ports.store import MessageState, StoredMessage
 ID: Final = "D14"
 TITLE: Final = "poison: a reading that raises or never ends, 1 MiB of text; set aside after one try"
 SEED: Final = 20_274
-SIGNALS: Final = 20
+SIGNALS: Final = 30
 EVERY_S: Final = 0.5
 MIB: Final = 2**20
 POISONS: Final = (
@@ -23,7 +27,8 @@ POISONS: Final = (
 )
 LONG: Final = ("BUY GOLD 2350 SL 2340 TP 2360\n" * (MIB // 30 + 1))[:MIB]
 """Of a text only so much is read as Telegram allows, and this much of it is no signal."""
-ROUNDS: Final = 2
+POISON_S: Final = 0.7
+"""Between two of them: they meet the signals in every way, as a channel that is ill posts."""
 SET_ASIDE_S: Final = 20.0
 
 
@@ -38,9 +43,8 @@ async def run() -> Result:
             await rig.until_live()
             await all_of.latencies(6, EVERY_S)
             calm = await all_of.latencies(SIGNALS, EVERY_S)
-            posted = [await all_of.noise_of(text) for text in POISONS * ROUNDS]
-            long = [await all_of.noise_of(LONG) for _ in range(ROUNDS)]
-            poisoned = await all_of.latencies(SIGNALS, EVERY_S)
+            async with _poisoning(all_of) as (posted, long):
+                poisoned = await all_of.latencies(SIGNALS, EVERY_S)
             aside_s = await until(lambda: _all_aside(all_of, posted, long), SET_ASIDE_S)
             stored = [one for number in posted for one in await _stored(all_of, number)]
             after = await all_of.latencies(2, EVERY_S)
@@ -80,6 +84,23 @@ async def run() -> Result:
                 "total_s": round(time.monotonic() - begun, 1),
             },
         )
+
+
+@asynccontextmanager
+async def _poisoning(all_of: Tenants) -> AsyncIterator[tuple[list[int], list[int]]]:
+    """Post poison beside the signals; the ids of what breaks the reading, and of what is long."""
+    posted: list[int] = []
+    long: list[int] = []
+
+    async def pour() -> None:
+        for text in itertools.cycle((*POISONS, LONG)):
+            (long if text is LONG else posted).append(await all_of.noise_of(text))
+            await asyncio.sleep(POISON_S)
+
+    async with asyncio.TaskGroup() as tasks:
+        pouring = tasks.create_task(pour())
+        yield posted, long
+        pouring.cancel()
 
 
 async def _stored(all_of: Tenants, number: int) -> tuple[StoredMessage, ...]:
