@@ -48,12 +48,12 @@ def set_up_logs(*, as_json: bool, level: str = "INFO", stream: TextIO = sys.stde
         logging.getLogger(noisy).setLevel(logging.ERROR)  # noqa: TID251 - set up here only
 
 
-def _traceback_of(found: ExcInfo) -> str:
+def _traceback_of(exc_info: ExcInfo) -> str:
     """Return the last frames; never the values of variables, which may hold a session or a message.
 
     A runaway recursion has a thousand frames: to show them all would hold up every bot for long.
     """
-    kind, error, place = found
+    kind, error, place = exc_info
     last: deque[TracebackType] = deque(maxlen=MOST_FRAMES)
     count = 0
     while place is not None:
