@@ -235,6 +235,19 @@ def test_a_number_survives_every_style_of_separators(whole: int, cents: int) -> 
         assert Decimal(whole) in readings(style)
 
 
+def test_each_ascii_character_folds_alike_alone_and_beside_another_script() -> None:
+    for code in range(128):
+        assert fold(chr(code)) + "я" == fold(chr(code) + "я")
+
+
+@LAWS
+@given(st.text(max_size=200))
+def test_folding_leads_each_character_back_to_the_one_it_came_from(text: str) -> None:
+    places = offsets(text)
+    for at, char in enumerate(fold(text)):
+        assert char in fold(text[places[at]])
+
+
 @LAWS
 @given(st.text(max_size=200))
 def test_folding_keeps_a_way_back_to_the_original(text: str) -> None:

@@ -176,19 +176,20 @@ class BlockReader(MarkReader):
     def _is_no_instruction(self, item: Item) -> bool:
         """Tell whether the words around a side say that it is no order to open."""
         clause = self.facts.clauses[item.clause]
-        found = clause.moods & VETO_MOODS
+        roles = clause.roles
+        found = roles & VETO_MOODS
         if found:
             self.vetoed |= found
             return True
-        if clause.asks:
+        if "ask" in roles:
             self.vetoed.add("question")
             return True
-        if "none_word" in clause.roles and self._is_put_off(clause.items, item):
+        if "none_word" in roles and self._is_put_off(clause.items, item):
             self.vetoed.add("later")
             return True
-        if clause.roles & TRADE_VERBS:
-            has_stop = "stop" in clause.roles
-            has_levels = has_stop or "target" in clause.roles
+        if not roles.isdisjoint(TRADE_VERBS):
+            has_stop = "stop" in roles
+            has_levels = has_stop or "target" in roles
             for other in clause.items:
                 if other.role not in TRADE_VERBS:
                     continue

@@ -7,6 +7,7 @@ from typing import Final
 from signalfleet.domain.instruments.model import Side
 from signalfleet.domain.money import Lots, Price
 from signalfleet.domain.signals.blocks import Block
+from signalfleet.domain.signals.confidence import capped
 from signalfleet.domain.signals.facts import Item
 from signalfleet.domain.signals.levels import Placed, Settled, settle
 from signalfleet.domain.signals.model import (
@@ -24,9 +25,16 @@ PAIR: Final = 2
 
 
 def build_signals(
-    block: Block, band: Band | None, anchors: tuple[Decimal, ...], places: Sequence[int]
+    block: Block,
+    band: Band | None,
+    anchors: tuple[Decimal, ...],
+    places: Sequence[int],
+    cost: int,
 ) -> list[Signal] | Doubt:
-    """Build the signals of a block, or say why its numbers cannot be placed."""
+    """Build the signals of a block, or say why its numbers cannot be placed.
+
+    `cost` is what the words around the block take from the confidence.
+    """
     side = block.side
     if side is None:
         return []
@@ -37,6 +45,7 @@ def build_signals(
         return Doubt.NUMBER_UNPLACED
     if "icon_labels" in block.flags and not _fits_side(side, settled):
         return Doubt.NUMBER_UNPLACED
+    settled.penalty += cost
     groups, is_bare_list = _entry_groups(block, settled)
     made = []
     for number, group in enumerate(groups or [[]]):
@@ -101,15 +110,13 @@ def _signal(
     *,
     is_bare_list: bool,
 ) -> Signal:
-    values = [entry.value for entry in group if entry.value is not None]
-    entry = PriceRange(low=Price(min(values)), high=Price(max(values))) if values else None
-    stop = next((Price(placed.value) for placed in settled.stops if placed.value), None)
+    entry = _entry(group)
+    stop = _price(settled.stops[0]) if settled.stops else None
     placed_targets = _ordered(settled.targets)
-    targets = tuple(
-        Price(placed.value) if placed.value is not None else None for placed in placed_targets
-    )
-    has_prices = any(placed.value is not None for placed in placed_targets)
-    target_pips = () if has_prices else tuple(amount(item.value) for item in settled.target_pips)
+    targets = tuple([_price(placed) for placed in placed_targets])
+    target_pips = [amount(item.value) for item in settled.target_pips]
+    if target_pips and any(price is not None for price in targets):
+        target_pips = []
     issues = _issues(side, entry, stop, targets)
     if is_bare_list:
         issues.append(Issue.BARE_ENTRY_LIST)
@@ -128,17 +135,29 @@ def _signal(
         stop=stop,
         stop_pips=amount(settled.stop_pips[0].value) if settled.stop_pips and not stop else None,
         targets=targets,
-        target_pips=target_pips,
-        target_r=tuple(amount(item.value) for item in block.target_r),
+        target_pips=tuple(target_pips),
+        target_r=tuple([amount(item.value) for item in block.target_r]),
         risk_percent=amount(block.risk.value) if block.risk else None,
         lots=Lots(amount(lots.value)) if lots else None,
         size_word="half" if block.half else "",
         leverage=amount(block.leverage.value) if block.leverage else None,
         is_addition=bool(block.flags & {"add", "again"}),
         issues=tuple(issues),
-        spans=tuple(_spans(block, settled, group, placed_targets, places)),
-        confidence=max(0, 100 - settled.penalty),
+        spans=_spans(block, settled, group, placed_targets, places),
+        confidence=capped(100 - settled.penalty, issues),
     )
+
+
+def _price(placed: Placed) -> Price | None:
+    return Price(placed.value) if placed.value is not None else None
+
+
+def _entry(group: list[Placed]) -> PriceRange | None:
+    values = [entry.value for entry in group if entry.value is not None]
+    if not values:
+        return None
+    low = Price(min(values))
+    return PriceRange(low=low, high=Price(max(values)) if len(values) > 1 else low)
 
 
 def _ordered(targets: list[Placed]) -> list[Placed]:
@@ -181,14 +200,17 @@ def _issues(
         limit = low * sign if low is not None else (prices[0] if prices else None)
         if limit is not None and stop.value * sign >= limit:
             issues.append(Issue.STOP_WRONG_SIDE)
-    if high is not None and any(price <= high * sign for price in prices):
+    if high is not None and prices and min(prices) <= high * sign:
         issues.append(Issue.TARGET_WRONG_SIDE)
     if prices != sorted(prices):
         issues.append(Issue.TARGETS_UNORDERED)
     base = entry.low.value if entry else (stop.value if stop else None)
-    if base is not None:
-        levels = [abs(price) for price in prices] + ([stop.value] if stop else [])
-        if any(abs(level - base) > base * FAR for level in levels):
+    levels = [target.value for target in targets if target is not None]
+    if stop is not None:
+        levels.append(stop.value)
+    if base is not None and levels:
+        reach = base * FAR
+        if max(levels) - base > reach or base - min(levels) > reach:
             issues.append(Issue.FAR_FROM_ENTRY)
     return issues
 
@@ -199,22 +221,23 @@ def _spans(
     group: list[Placed],
     targets: list[Placed],
     places: Sequence[int],
-) -> list[Span]:
+) -> tuple[Span, ...]:
     named: list[tuple[str, Item | None]] = [
         ("side", block.side_item),
         ("symbol", block.symbol_item),
-        *(("entry", placed.item) for placed in group),
-        *(("stop", placed.item) for placed in settled.stops[:1]),
-        *(("stop_pips", item) for item in settled.stop_pips[:1]),
-        *(("target", placed.item) for placed in targets),
-        *(("target_pips", item) for item in settled.target_pips),
-        *(("target_r", item) for item in block.target_r),
-        ("risk_percent", block.risk),
-        ("leverage", block.leverage),
-        *(("lots", item) for item in block.lots[:1]),
     ]
-    return [
-        Span(field=field, start=places[item.start], end=places[item.end - 1] + 1)
-        for field, item in named
-        if item is not None
-    ]
+    named += [("entry", placed.item) for placed in group]
+    named += [("stop", placed.item) for placed in settled.stops[:1]]
+    named += [("stop_pips", item) for item in settled.stop_pips[:1]]
+    named += [("target", placed.item) for placed in targets]
+    named += [("target_pips", item) for item in settled.target_pips]
+    named += [("target_r", item) for item in block.target_r]
+    named += [("risk_percent", block.risk), ("leverage", block.leverage)]
+    named += [("lots", item) for item in block.lots[:1]]
+    return tuple(
+        [
+            Span(field=field, start=places[item.start], end=places[item.end - 1] + 1)
+            for field, item in named
+            if item is not None
+        ]
+    )

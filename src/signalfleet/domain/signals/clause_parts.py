@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from signalfleet.domain.signals.facts import MOOD_NAMES, UNKNOWN, Clause, Item
+from signalfleet.domain.signals.facts import MOOD_NAMES, Clause, Item
 
 CUTS: Final = frozenset({"comma", "until", "amp", "pipe", "dash", "slash"})
 ACTIONS: Final = frozenset(
@@ -47,10 +47,7 @@ def _by_symbol(clause: Clause) -> list[Clause]:
     first = {item.value for item in pieces[0] if item.role == "symbol"}
     if len(pieces) == 1 or len(first) > 1 or len(set(names)) < len(names):
         return [clause]
-    parts = [_clause(piece) for piece in pieces]
-    for part in parts:
-        part.moods, part.asks = clause.moods, clause.asks
-    return parts
+    return [Clause(piece, whole=clause) for piece in pieces]
 
 
 def _is_whole(piece: list[Item]) -> bool:
@@ -64,25 +61,11 @@ def _order_and_rest(clause: Clause) -> list[Clause]:
     commas = [at for at, item in enumerate(items) if item.role == "comma"]
     if not commas:
         return [clause]
-    head, tail = _clause(items[: commas[0]]), _clause(items[commas[0] :])
+    head, tail = Clause(items[: commas[0]]), Clause(items[commas[0] :])
     if not head.moods and starts_with_order(head.items):
         return [head, tail]
     last = max(at for at, item in enumerate(items) if item.role in MOOD_NAMES)
     cut = next((at for at in commas if at > last), None)
     if cut is not None and "future" not in clause.moods and starts_with_order(items[cut + 1 :]):
-        return [_clause(items[:cut]), _clause(items[cut:])]
+        return [Clause(items[:cut]), Clause(items[cut:])]
     return [clause]
-
-
-def _clause(items: list[Item]) -> Clause:
-    made = Clause()
-    made.items = items
-    for item in items:
-        made.roles.add(item.role)
-        if item.role in MOOD_NAMES:
-            made.moods.add(item.role)
-        elif item.role == UNKNOWN:
-            made.unknown += 1
-        elif item.role == "ask":
-            made.asks = True
-    return made

@@ -50,7 +50,7 @@ class ClauseReader:
         self.targets: list[tuple[int, Item]] = []
         self.targets_at = 0
         self.has_verb = bool(facts.roles & VERBS)
-        self.clause = Clause()
+        self.clause = Clause([])
         self.may_act = True
         self.may_report = True
         self.seq: list[Item] = []

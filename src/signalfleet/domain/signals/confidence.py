@@ -1,12 +1,11 @@
 """How sure a reading is: a score of evidence, not a probability."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from signalfleet.domain.signals.blocks import Block
-from signalfleet.domain.signals.facts import NUM, Facts, Item
-from signalfleet.domain.signals.model import Issue, Signal
+from signalfleet.domain.signals.facts import UNKNOWN, Facts, Item
+from signalfleet.domain.signals.model import Issue
 
 UNKNOWN_COST: Final = 3
 UNKNOWN_COST_MAX: Final = 30
@@ -23,25 +22,24 @@ CAPS: Final = {
 }
 
 
-def weigh(signal: Signal, facts: Facts, block: Block) -> Signal:
-    """Lower the confidence of a signal by what its text leaves open."""
-    placed = [item for item in _placed(block) if item is not None]
-    score = signal.confidence - _unknown_cost(facts, placed) - _stray_cost(facts, placed)
-    return capped(signal, score)
+def doubt_cost(facts: Facts, block: Block) -> int:
+    """Tell how much less sure a signal of a block is by what its text leaves open."""
+    levels = [*block.entries, *block.stops, *block.targets]
+    numbers = [level.item for level in levels if level.item is not None]
+    strays = [item for item in facts.numbers if not item.unit and item not in numbers]
+    if not strays and UNKNOWN not in facts.roles:
+        return 0
+    names = [item for item in (block.side_item, block.symbol_item) if item is not None]
+    return _unknown_cost(facts, names + numbers) + _stray_cost(strays, numbers, names)
 
 
-def capped(signal: Signal, score: int) -> Signal:
-    """Give a signal its score, no higher than its issues allow."""
-    score -= sum(COSTS.get(issue, 0) for issue in signal.issues)
-    score = min([score, *(CAPS[issue] for issue in signal.issues if issue in CAPS)])
-    return replace(signal, confidence=max(score, 0)) if score != signal.confidence else signal
-
-
-def _placed(block: Block) -> Iterable[Item | None]:
-    yield block.side_item
-    yield block.symbol_item
-    for level in (*block.entries, *block.stops, *block.targets):
-        yield level.item
+def capped(score: int, issues: Iterable[Issue]) -> int:
+    """Return a score, no higher than the issues of a signal allow."""
+    for issue in issues:
+        score -= COSTS.get(issue, 0)
+    for issue in issues:
+        score = min(score, CAPS.get(issue, score))
+    return max(score, 0)
 
 
 def _unknown_cost(facts: Facts, placed: list[Item]) -> int:
@@ -50,19 +48,16 @@ def _unknown_cost(facts: Facts, placed: list[Item]) -> int:
     return min(unknown * UNKNOWN_COST, UNKNOWN_COST_MAX)
 
 
-def _stray_cost(facts: Facts, placed: list[Item]) -> int:
+def _stray_cost(strays: list[Item], numbers: list[Item], names: list[Item]) -> int:
     """A price-like number that nothing explains may be the level that was meant."""
-    numbers = [item for item in placed if item.role == NUM]
-    if not numbers:
+    if not strays or not numbers:
         return 0
-    starts = {item.start for item in placed}
+    starts = [item.start for item in names + numbers]
     lines = {item.line for item in numbers}
     first, last = min(starts), max(starts)
     short = min(len(item.value) for item in numbers)
     cost = 0
-    for item in facts.items:
-        if item.role != NUM or item.unit or item.start in starts:
-            continue
+    for item in strays:
         if len(item.value) <= SHORT_NUMBER or len(item.value) < short:
             continue
         inside = first < item.start < last and item.line in lines

@@ -36,7 +36,7 @@ def fingerprint(facts: Facts) -> str:
 
 def looks_like_signal(facts: Facts) -> bool:
     """Tell whether a text has what a signal has: a symbol and at least two prices."""
-    numbers = sum(item.role == NUM and not item.unit for item in facts.items)
+    numbers = sum(not item.unit for item in facts.numbers)
     return "symbol" in facts.roles and numbers >= MIN_PRICES
 
 

@@ -41,11 +41,11 @@ Phrase = tuple[tuple[str, ...], str]
 class Phrases:
     """First token -> the phrases that begin with it, the longest first.
 
-    A text in which none of the `leads` stands states no end, which is quickly seen.
+    A text without any of the tokens `leads` states no end, which is quickly seen.
     """
 
     table: Mapping[str, Sequence[Phrase]] = field(default_factory=dict)
-    leads: tuple[str, ...] = ()
+    leads: frozenset[str] = frozenset()
 
 
 NO_PHRASES: Final = Phrases()
@@ -54,7 +54,7 @@ NO_PHRASES: Final = Phrases()
 def build_phrases(languages: Mapping[str, Mapping[str, Iterable[str]]]) -> Phrases:
     """Build the table from the contents of `data/expiry.toml`: language -> kind -> phrases."""
     found: dict[str, list[Phrase]] = {}
-    leads: dict[str, None] = {}
+    leads: set[str] = set()
     for language, kinds in languages.items():
         for kind, phrases in kinds.items():
             if kind not in KINDS:
@@ -65,19 +65,16 @@ def build_phrases(languages: Mapping[str, Mapping[str, Iterable[str]]]) -> Phras
                     raise DomainError(f"{language}: {phrase!r} holds no word")
                 found.setdefault(key[0], []).append((key, kind))
                 if kind not in UNITS:
-                    leads[key[0]] = None
+                    leads.add(key[0])
     table = {first: sorted(known, key=lambda one: -len(one[0])) for first, known in found.items()}
-    return Phrases(table=table, leads=tuple(leads))
+    return Phrases(table=table, leads=frozenset(leads))
 
 
 def stated_expiry(
     source: str, posted_at: datetime, phrases: Phrases
 ) -> tuple[datetime, Span] | None:
     """Return the earliest end that a text states, with the words that say so."""
-    folded = text.fold(source)
-    if not any(lead in folded for lead in phrases.leads):
-        return None
-    pieces = text.tokens(folded)
+    pieces = text.tokens(text.fold(source))
     ends: list[tuple[datetime, int, int]] = []
     for at in range(len(pieces)):
         found = _phrase(pieces, at, phrases)

@@ -58,6 +58,9 @@ class _Walk:
         self.facts.items.append(item)
         return item
 
+    def number(self, piece: str, start: int, end: int) -> None:
+        self.facts.numbers.append(self.add(NUM, piece, start, end))
+
     def break_line(self, start: int, end: int) -> None:
         self.line += 1
         self.clause += 1
@@ -66,24 +69,20 @@ class _Walk:
 
     def mark(self, piece: str, start: int, end: int) -> None:
         role = ICONS.get(piece)
-        if role is None:
-            return
         if role == "dot":
             self._dot(piece, end)
-        elif role == "open_bracket":
+            return
+        if role == "open_bracket":
             # What stands in brackets is a clause of its own.
             self.clause += 1
             self.depth += 1
+        if role is not None:
             self.add(role, piece, start, end)
-        elif role == "close_bracket":
-            self.add(role, piece, start, end)
-            if self.depth:
-                self.depth -= 1
-                self.clause += 1
-        else:
-            self.add(role, piece, start, end)
-            if role == "ask":
-                self.clause += 1
+        if role == "close_bracket" and self.depth:
+            self.depth -= 1
+            self.clause += 1
+        elif role == "ask":
+            self.clause += 1
 
     def _dot(self, piece: str, end: int) -> None:
         """End a clause, except behind a label ("TP. 2350") and inside a word."""
@@ -111,13 +110,16 @@ KEPT: Final = 64
 
 
 class FactFinder:
-    """Finds facts with one lexicon and one set of symbols."""
+    """Finds facts with one lexicon and one set of symbols; `ends` are words that tell an expiry."""
 
-    __slots__ = ("_kept", "_lexicon", "_number_style", "_root", "_symbols")
+    __slots__ = ("_ends", "_kept", "_lexicon", "_number_style", "_root", "_symbols")
 
-    def __init__(self, lexicon: Lexicon, symbols: Symbols) -> None:
+    def __init__(
+        self, lexicon: Lexicon, symbols: Symbols, ends: frozenset[str] = frozenset()
+    ) -> None:
         self._lexicon = lexicon
         self._symbols = symbols
+        self._ends = ends
         self._root: Node = with_symbols(lexicon, symbols)
         self._number_style = ""
         self._kept: dict[str, Facts] = {}
@@ -142,40 +144,48 @@ class FactFinder:
 
     def find(self, message: str) -> Facts:
         """Give the facts of a text; a text with absurdly many tokens or numbers has none."""
-        facts = Facts(text.fold(message))
-        tokens = text.tokens(facts.folded)
+        folded = text.fold(message)
+        facts = Facts(folded)
+        tokens = text.tokens(folded)
+        facts.has_end = not self._ends.isdisjoint([token[1] for token in tokens])
         if len(tokens) > MAX_TOKENS:
             facts.is_too_long = True
             return facts
-        self._walk(_Walk(facts, _with_keycaps(tokens)))
-        if sum(item.role == NUM for item in facts.items) > MAX_NUMBERS:
+        self._walk(_Walk(facts, _with_keycaps(tokens) if KEYCAP in folded else tokens))
+        if len(facts.numbers) > MAX_NUMBERS:
             facts.items.clear()
+            facts.numbers.clear()
             facts.is_too_long = True
             return facts
-        if self._number_style:
-            for item in facts.items:
-                if item.role == NUM:
-                    item.value = in_style(item.value, self._number_style)
-        symbol = next((item.value for item in facts.items if item.role == "symbol"), None)
-        join_written_apart(facts, self._symbols.band(symbol))
-        attach_units(facts.items)
-        spread_headings(facts.items)
+        if facts.numbers:
+            self._settle_numbers(facts)
         fill_clauses(facts)
         return facts
 
+    def _settle_numbers(self, facts: Facts) -> None:
+        """Find out which numbers are prices, and which belong together."""
+        if self._number_style:
+            for number in facts.numbers:
+                number.value = in_style(number.value, self._number_style)
+        join_written_apart(facts, self._symbols)
+        attach_units(facts.items)
+        spread_headings(facts)
+
     def _walk(self, walk: _Walk) -> None:
-        tokens = walk.tokens
+        tokens, root = walk.tokens, self._root
         size = len(tokens)
         at = 0
         while at < size:
             kind, piece, start, end = tokens[at]
-            if kind in (WORD, NUMBER):
+            if kind == WORD or (kind == NUMBER and piece in root):
                 at = self._phrase(walk, at)
                 continue
-            if kind == LINE:
-                walk.break_line(start, end)
-            elif kind == MARK:
+            if kind == MARK:
                 walk.mark(piece, start, end)
+            elif kind == NUMBER:
+                walk.number(piece, start, end)
+            elif kind == LINE:
+                walk.break_line(start, end)
             else:
                 walk.add("link" if kind == LINK else "moment", piece, start, end)
             walk.end = end
@@ -184,16 +194,23 @@ class FactFinder:
 
     def _phrase(self, walk: _Walk, at: int) -> int:
         """Take the longest phrase that starts here; return where the next one may start."""
-        kind, piece, start, end = walk.tokens[at]
-        leaf, stop = self._leaf(kind, piece, walk.tokens, at)
-        if leaf is None:
+        tokens = walk.tokens
+        kind, piece, start, end = tokens[at]
+        node = self._root.get(piece)
+        if node is None:
+            leaf, stop = self._unlisted(piece, tokens, at)
+        else:
+            leaf, stop = _longest(node, tokens, at + 1, self._lexicon)
+        # A bare number is never a phrase of its own.
+        if leaf is None or (kind == NUMBER and stop == at + 1):
             if kind == NUMBER:
-                walk.add(NUM, piece, start, end)
+                walk.number(piece, start, end)
             else:
                 self._strange(walk, piece, start, end)
             walk.end = end
             return at + 1
-        end = walk.tokens[stop - 1][3]
+        if stop > at + 1:
+            end = tokens[stop - 1][3]
         item = walk.add(leaf.role, leaf.value, start, end)
         if leaf.is_contested:
             walk.contested.append((item, leaf))
@@ -203,7 +220,7 @@ class FactFinder:
                 for language in leaf.languages:
                     evidence[language] = evidence.get(language, 0) + 1
             if leaf.role == "symbol":
-                stop, end = self._after_symbol(item, walk.tokens, stop, end)
+                stop, end = self._after_symbol(item, tokens, stop, end)
         if not item.value:
             item.value = walk.facts.folded[start:end]
         pair = PAIRS.get(leaf.role)
@@ -213,16 +230,8 @@ class FactFinder:
         walk.end = end
         return stop
 
-    def _leaf(
-        self, kind: int, piece: str, tokens: list[text.Token], at: int
-    ) -> tuple[Leaf | None, int]:
-        node = self._root.get(piece)
-        if node is not None:
-            leaf, stop = _longest(node, tokens, at + 1, self._lexicon)
-            # A bare number is never a phrase of its own.
-            return (None, at + 1) if kind == NUMBER and stop == at + 1 else (leaf, stop)
-        if kind == NUMBER:
-            return None, at + 1
+    def _unlisted(self, piece: str, tokens: list[text.Token], at: int) -> tuple[Leaf | None, int]:
+        """Read a word with which no phrase starts: written onto another, or misspelt."""
         if not piece.isascii():
             return self._stemmed(self._root, piece, tokens, at)
         if len(piece) >= MIN_TYPO:
@@ -292,9 +301,13 @@ def _longest(
     while at < size:
         kind, piece, start, end = tokens[at]
         child = current.get(piece)
-        if child is None and kind == WORD and len(piece) >= MIN_TYPO and len(current) > 1:
+        if child is None and kind == WORD:
+            if len(piece) < MIN_TYPO or len(current) == 1:
+                break
             child = lexicon.correct(piece, current)
-        if child is None:
+            if child is None:
+                break
+        elif child is None:
             if kind != MARK or piece not in GLUE or at + 1 >= size:
                 break
             after = tokens[at + 1]
@@ -316,8 +329,6 @@ def _longest(
 
 def _with_keycaps(tokens: list[text.Token]) -> list[text.Token]:
     """Join digits in keycaps to numbers; the joined token is marked by a trailing keycap sign."""
-    if not any(token[1] == KEYCAP for token in tokens):
-        return tokens
     joined: list[text.Token] = []
     run: list[text.Token] = []
     at = 0

@@ -45,13 +45,15 @@ def read_follow_ups(
 ) -> FollowUps:
     """Read the instructions and reports of a text, in its order."""
     found = FollowUps()
+    if facts.roles.isdisjoint(_TRIGGERS):
+        return found
     symbols: list[str] = []
     for item in facts.items:
         if item.role == "symbol" and item.value not in symbols:
             symbols.append(item.value)
     reader = _Reader(facts, bands, known, symbols, source)
     silenced = frozenset() if known.is_reply else frozenset(facts.moods & SILENCING)
-    read = (whole for whole in facts.clauses if whole.roles & _TRIGGERS)
+    read = (whole for whole in facts.clauses if not whole.roles.isdisjoint(_TRIGGERS))
     for clause in (
         part for whole in read if len(whole.items) <= MAX_CLAUSE for part in parts_of(whole)
     ):

@@ -17,6 +17,7 @@ from signalfleet.domain.signals.blocks import (
 )
 from signalfleet.domain.signals.facts import BREAK, NUM, SILENT, Facts, Item
 
+SIZE_LABELS: Final = frozenset({"lots", "leverage"})
 STRANGE_TO_LISTS: Final = frozenset("move modified position hold rest old profit run news".split())
 
 
@@ -132,11 +133,11 @@ class LevelReader:
 
     def number(self, at: int, item: Item) -> None:
         """Give a number to the label that waits for it, or to nothing."""
-        if self.skip_bracket or self._is_pips_of_next_label(at, item):
-            return
-        if self._is_size(at, item):
-            return
         unit, label = item.unit, self.label
+        if self.skip_bracket or (unit == "pips" and self._is_pips_of_next_label(at, item)):
+            return
+        if (unit or label in SIZE_LABELS) and self._is_size(at, item):
+            return
         if unit == "r" and label == "tp":
             self.block.target_r.append(item)
         elif unit in DEAD_UNITS or item.clause == self.dead_clause:
@@ -147,10 +148,10 @@ class LevelReader:
         elif (
             label in LINE_LABELS
             or (unit == "money" and not self.is_fresh and label != "tp")
-            or self._take_index(at, item)
+            or (len(item.value) <= INDEX_DIGITS and self._take_index(at, item))
         ):
             return
-        elif self._is_beside_the_list(at, item):
+        elif label == "tp" and not self.is_fresh and self._is_beside_the_list(at, item):
             self.label = ""
         elif self.is_list:
             # Only counted lines go on with a list of entries.
@@ -163,8 +164,6 @@ class LevelReader:
             self._place(item, unit)
 
     def _is_pips_of_next_label(self, at: int, item: Item) -> bool:
-        if item.unit != "pips":
-            return False
         if not self.is_fresh and self.label not in LINE_LABELS:
             self._pips_before_label(at, item)
             return self.taken is not None
@@ -237,7 +236,7 @@ class LevelReader:
 
     def _take_index(self, at: int, item: Item) -> bool:
         """Tell whether a small number only counts the levels: "TP 1 4120", "2) 62000"."""
-        if item.unit or not item.value.isdigit() or len(item.value) > INDEX_DIGITS:
+        if item.unit or not item.value.isdigit():
             return False
         if int(item.value) > MAX_INDEX or (self.index and self.is_fresh):
             return False
@@ -273,7 +272,7 @@ class LevelReader:
     def _is_beside_the_list(self, at: int, item: Item) -> bool:
         """Tell whether words lead to a number under a list of targets: "edit 74"."""
         targets = self.block.targets
-        if self.label != "tp" or self.is_fresh or not targets:
+        if not targets:
             return False
         last = targets[-1].item
         if last is None or last.line == item.line:

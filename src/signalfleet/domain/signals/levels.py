@@ -55,34 +55,29 @@ def settle(block: Block, band: Band | None, anchors: tuple[Decimal, ...] = ()) -
     """Give every level of a block its value; `anchors` are prices known from the context."""
     settled = Settled()
     sign = block.side.sign if block.side is not None else 0
-    groups = (
-        (_split(block.entries), settled.entries, 0),
-        (_split(block.stops), settled.stops, -sign),
-        (_split(block.targets), settled.targets, sign),
-    )
-    anchor = _anchor([level for levels, _, _ in groups for level in levels], band, anchors)
-    groups[0][0][:] = _without_size(block, groups[0][0], anchor)
+    entries, stops, targets = _split(block.entries), _split(block.stops), _split(block.targets)
+    anchor = _anchor([*entries, *stops, *targets], band, anchors)
+    entries = _without_size(block, entries, anchor)
     if not block.entries and block.money_entry is not None and anchor is not None:
         # "SOL buy 148.5$ SL 144$": money that has the size of the levels is the entry.
         options = _options(block.money_entry)
         if band is not None and options and fits(options[0], band) and near(options[0], anchor):
-            groups[0][0].append(Level(block.money_entry, ""))
-    for levels, placed, side in groups:
+            entries.append(Level(block.money_entry, ""))
+    for levels, placed, pips, side in (
+        (entries, settled.entries, [], 0),
+        (stops, settled.stops, settled.stop_pips, -sign),
+        (targets, settled.targets, settled.target_pips, sign),
+    ):
         for level in levels:
             item = level.item
             if item is None:
                 placed.append(Placed(None, level, level.joiner))
-                continue
-            if item.unit == "pips":
-                if placed is settled.stops:
-                    settled.stop_pips.append(item)
-                elif placed is settled.targets:
-                    settled.target_pips.append(item)
-                continue
-            value = _value(item, band, anchor, side, settled)
-            if value is None or value <= 0:
-                continue
-            placed.append(Placed(value, level, level.joiner))
+            elif item.unit == "pips":
+                pips.append(item)
+            else:
+                value = _value(item, band, anchor, side, settled)
+                if value is not None and value > 0:
+                    placed.append(Placed(value, level, level.joiner))
     return settled
 
 
@@ -111,7 +106,7 @@ def _split(levels: list[Level]) -> list[Level]:
         parts = item.value.split(",")
         full = all("." in part or len(part) > GROUP for part in parts)
         same = len({len(part.partition(".")[0]) for part in parts}) == 1
-        if readings(item.value) and not (full and same and len(parts[0]) > GROUP):
+        if item.options and not (full and same and len(parts[0]) > GROUP):
             made.append(level)
             continue
         for number, part in enumerate(parts):
@@ -119,6 +114,7 @@ def _split(levels: list[Level]) -> list[Level]:
                 item.role, part, item.start, item.end, item.line, item.clause, is_glued=False
             )
             piece.unit = item.unit
+            piece.options = readings(part)
             made.append(
                 Level(piece, level.joiner if not number else "comma", level.index, level.leg)
             )
@@ -126,10 +122,9 @@ def _split(levels: list[Level]) -> list[Level]:
 
 
 def _options(item: Item) -> tuple[Decimal, ...]:
-    options = readings(item.value)
     if item.unit == "thousand":
-        return tuple(value * THOUSAND for value in options)
-    return options
+        return tuple(value * THOUSAND for value in item.options)
+    return item.options
 
 
 def _anchor(levels: list[Level], band: Band | None, anchors: tuple[Decimal, ...]) -> Decimal | None:
@@ -171,7 +166,7 @@ def _value(
             settled.penalty = max(settled.penalty, MAGNITUDE_COST)
         elif len(fitting) > 1:
             settled.doubt = True
-    if chosen is not None and (anchor is None or near(chosen, anchor)):
+    if chosen is not None and (anchor is None or chosen is anchor or near(chosen, anchor)):
         return chosen
     raw = item.value
     if item.is_glued and "." in raw and not item.unit:

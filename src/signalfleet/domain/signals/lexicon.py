@@ -25,6 +25,7 @@ MIN_STEM: Final = 2
 MIN_TYPO: Final = 5
 MIN_TYPO_TWO: Final = 9
 MAX_TYPO: Final = 16
+HEAD: Final = 3
 TYPO_ROLES: Final = frozenset({"stop", "target", "entry"})
 GLUE: Final = frozenset("/-._")
 
@@ -78,10 +79,14 @@ Node = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:
-    """The phrase tree, the table of misspelt label words, and the version of the files."""
+    """The phrase tree, the table of misspelt label words, and the version of the files.
+
+    `typo_heads` has the first letters of all misspelt words: most words begin with others.
+    """
 
     root: Node
     typos: Mapping[str, tuple[str, ...]]
+    typo_heads: frozenset[str]
     version: str
     languages: tuple[str, ...]
     prefixes: tuple[str, ...] = ()
@@ -103,7 +108,9 @@ class Lexicon:
         for right in self.typos.get(word, ()):
             if right in node:
                 return _child(node, right)
-        for at in range(len(word)):
+        # Without a later letter the word still begins as it does.
+        size = len(word) if word[:HEAD] in self.typo_heads else HEAD
+        for at in range(size):
             for right in self.typos.get(word[:at] + word[at + 1 :], ()):
                 if right in node and abs(len(right) - len(word)) <= 1:
                     return _child(node, right)
@@ -141,9 +148,11 @@ def build_lexicon(mappings: Iterable[Mapping[str, Any]]) -> Lexicon:
     root: Node = {}
     for key, found in claims.items():
         _plant(root, key, found)
+    typos = _typo_table(claims)
     return Lexicon(
         root=root,
-        typos=_typo_table(claims),
+        typos=typos,
+        typo_heads=frozenset(form[:HEAD] for form in typos),
         version="-".join(versions),
         languages=tuple(languages),
         prefixes=_particles(affixes, "prefixes"),

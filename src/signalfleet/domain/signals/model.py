@@ -97,7 +97,7 @@ class PriceRange:
     high: Price
 
     def __post_init__(self) -> None:
-        if self.high < self.low:
+        if self.high.value < self.low.value:
             raise DomainError("a price range starts at its lower price")
 
     @classmethod

@@ -15,23 +15,23 @@ Band: TypeAlias = tuple[Decimal, Decimal]
 
 def readings(raw: str) -> tuple[Decimal, ...]:
     """Give what a number may mean, most usual first; empty when it is no price at all."""
+    if raw.isdigit():
+        return (Decimal(raw),) if len(raw) <= MAX_DIGITS else ()
+    whole, mark, tail = raw.partition(".")
+    if len(raw) <= MAX_DIGITS and len(tail) != GROUP and whole.isdigit() and tail.isdigit():
+        # Most prices have a point, and as many digits behind it as no group has.
+        return (Decimal(raw),)
     if len(raw) > MAX_DIGITS + 4:
         return ()
     plain = raw.replace("'", "").replace("\xa0", "")
-    if sum(map(str.isdigit, plain)) > MAX_DIGITS:
+    if len(plain) > MAX_DIGITS and sum(map(str.isdigit, plain)) > MAX_DIGITS:
         return ()
-    commas, dots = plain.count(","), plain.count(".")
-    if not commas:
-        if not dots:
-            return (Decimal(plain),)
-        if dots == 1:
-            return _one_mark(plain, ".")
-        return _many(plain, ".")
-    if not dots:
-        if commas == 1:
-            return _one_mark(plain, ",")
-        return _many(plain, ",")
-    return _both(plain)
+    if "," in plain and "." in plain:
+        return _both(plain)
+    whole, mark, tail = plain.partition("," if "," in plain else ".")
+    if not mark:
+        return (Decimal(plain),)
+    return _many(plain, mark) if mark in tail else _one_mark(whole, mark, tail)
 
 
 STYLES: Final = {"comma": ",", "dot": "."}
@@ -65,8 +65,7 @@ def amount(raw: str) -> Decimal:
     return Decimal(head) if head.isdigit() else Decimal(0)
 
 
-def _one_mark(plain: str, mark: str) -> tuple[Decimal, ...]:
-    whole, _, tail = plain.partition(mark)
+def _one_mark(whole: str, mark: str, tail: str) -> tuple[Decimal, ...]:
     if not tail.isdigit() or (whole and not whole.isdigit()):
         return ()
     as_decimal = Decimal(f"{whole}.{tail}")

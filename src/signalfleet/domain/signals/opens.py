@@ -6,10 +6,10 @@ from typing import Final
 from signalfleet.domain.instruments.model import Side
 from signalfleet.domain.money import Price
 from signalfleet.domain.signals.block_reader import BlockReader
-from signalfleet.domain.signals.blocks import Block
+from signalfleet.domain.signals.blocks import SIDES, Block
 from signalfleet.domain.signals.build import build_signals
-from signalfleet.domain.signals.confidence import weigh
-from signalfleet.domain.signals.facts import NUM, UNKNOWN, Clause, Facts, Item
+from signalfleet.domain.signals.confidence import doubt_cost
+from signalfleet.domain.signals.facts import UNKNOWN, Clause, Facts, Item
 from signalfleet.domain.signals.model import (
     Doubt,
     Reason,
@@ -48,6 +48,7 @@ NAKED_ROLES: Final = frozenset(
     "close_bracket levels_word none_word stop target pipe plus dot money lots risk percent "
     "direction symbol_word zone entry above below amp".split()
 )
+ADDS: Final = frozenset({"again", "add"})
 NOUN_SIDES: Final = ("signal", "setup", "position", "entry", "trade", "call")
 MAX_QUOTED: Final = 8
 FEW_WORDS: Final = 3
@@ -93,6 +94,9 @@ class Known:
 def read_opens(facts: Facts, bands: "dict[str, Band | None]", known: Known, source: str) -> Opens:
     """Read all openings of a text; none where a word of the message forbids it."""
     found = Opens()
+    if facts.roles.isdisjoint(SIDES) and (known.side is None or facts.roles.isdisjoint(ADDS)):
+        # Every block has a side: its own, or the one that is added to.
+        return found
     reader = BlockReader(facts, known.side)
     blocks = reader.read()
     for mood in reader.vetoed:
@@ -122,16 +126,19 @@ def read_opens(facts: Facts, bands: "dict[str, Band | None]", known: Known, sour
             continue
         if places is None:
             places = offsets(source)
-        made = build_signals(block, bands.get(block.symbol), known.anchors, places)
+        cost = doubt_cost(facts, block)
+        made = build_signals(block, bands.get(block.symbol), known.anchors, places, cost)
         if isinstance(made, Doubt):
             found.doubts.add(made)
         else:
-            found.signals.extend(weigh(signal, facts, block) for signal in made)
+            found.signals.extend(made)
     return found
 
 
 def _are_scenarios(blocks: list[Block]) -> bool:
     """Tell whether both sides of one symbol are offered without stops: an outlook, no order."""
+    if len(blocks) == 1:
+        return False
     sides: dict[str | None, set[Side | None]] = {}
     for block in blocks:
         sides.setdefault(block.symbol, set()).add(block.side)
@@ -140,19 +147,19 @@ def _are_scenarios(blocks: list[Block]) -> bool:
 
 
 def _message_veto(facts: Facts, blocks: list[Block]) -> Reason | None:
-    for mood in DEADLY_MOODS:
-        if mood in facts.moods:
-            return MOOD_REASONS[mood]
-    if any(block.result_marks and not block.stop_is_ticked for block in blocks):
-        return Reason.PAST_REPORT
-    return _covered(facts, blocks) or _told_before(facts, blocks)
-
-
-def _covered(facts: Facts, blocks: list[Block]) -> Reason | None:
+    if facts.moods:
+        for mood in DEADLY_MOODS:
+            if mood in facts.moods:
+                return MOOD_REASONS[mood]
+    for block in blocks:
+        if block.result_marks and not block.stop_is_ticked:
+            return Reason.PAST_REPORT
     if is_masked(facts, blocks):
         return Reason.MASKED
-    if any(is_quoted(facts, block) for block in blocks[:MAX_QUOTED]):
+    if '"' in facts.folded and any(is_quoted(facts, block) for block in blocks[:MAX_QUOTED]):
         return Reason.MEMBER_CHAT
+    if facts.moods or "closed" in facts.roles:
+        return _told_before(facts, blocks)
     return None
 
 
@@ -265,8 +272,7 @@ def _is_naked(facts: Facts, block: Block) -> bool:
     """Numbers beside the one bare price would be words that nobody understands."""
     if any(item.unit in {"pips", "plus"} for item in facts.items):
         return False
-    numbers = [item for item in facts.items if item.role == NUM and not item.unit]
-    return len(numbers) == len(block.entries)
+    return sum(not item.unit for item in facts.numbers) == len(block.entries)
 
 
 def _speaks_of_levels(facts: Facts) -> bool:

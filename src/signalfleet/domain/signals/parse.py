@@ -59,7 +59,7 @@ class Parser:
     """
 
     def __init__(self, lexicon: Lexicon, symbols: Symbols, expiry: Phrases = NO_PHRASES) -> None:
-        self._finder = FactFinder(lexicon, symbols)
+        self._finder = FactFinder(lexicon, symbols, expiry.leads)
         self._expiry = expiry
         self._bands = {name: facts.band for name, facts in symbols.facts.items()}
         self._adapted: dict[tuple[object, ...], FactFinder] = {}
@@ -80,16 +80,18 @@ class Parser:
             return NotASignal(reasons=(Reason.IGNORED_BY_CHANNEL_RULE,))
         if (profile.ignore_phrases or profile.rules) and _is_ignored(fold(source), profile):
             return NotASignal(reasons=(Reason.IGNORED_BY_CHANNEL_RULE,))
-        reader = _Reader(self._finder_for(profile), self._bands, profile.rules)
-        result = reader.result(source, context, profile)
-        result = self._with_expiry(result, source, message)
+        finder = self._finder_for(profile)
+        facts = finder.seen(source)
+        reader = _Reader(finder, self._bands, profile.rules)
+        result = reader.result(source, facts, context, profile)
+        result = self._with_expiry(result, source, facts, message)
         return _less_sure(result) if message.struck else result
 
     def _with_expiry(
-        self, result: ParseResult, source: str, message: ChannelMessage
+        self, result: ParseResult, source: str, facts: Facts, message: ChannelMessage
     ) -> ParseResult:
         """Give the openings the end that the text states for them."""
-        if not isinstance(result, Parsed) or not self._expiry.leads:
+        if not facts.has_end or not isinstance(result, Parsed):
             return result
         if not any(isinstance(reading, Signal) for reading in result.readings):
             return result
@@ -134,11 +136,13 @@ class _Reader:
         self._bands = bands
         self._rules = rules
 
-    def result(self, source: str, context: Context, profile: ChannelProfile) -> ParseResult:
+    def result(
+        self, source: str, facts: Facts, context: Context, profile: ChannelProfile
+    ) -> ParseResult:
         known, parents = self._known(context.replied, profile)
         if context.before_edit is not None:
-            return self._edited(source, context.before_edit, known)
-        return self._read(source, known, parents, context.replied)
+            return self._edited(source, facts, context.before_edit, known)
+        return self._read(source, facts, known, parents, context.replied)
 
     def _known(
         self, replied: ChannelMessage | None, profile: ChannelProfile
@@ -146,7 +150,8 @@ class _Reader:
         if replied is None:
             return Known(symbol=profile.default_symbol), ()
         source = without_struck(replied)
-        facts, opens = self._facts_of(source, Known(symbol=profile.default_symbol))
+        facts = self._finder.seen(source)
+        opens = self._opens(source, facts, Known(symbol=profile.default_symbol))
         signals = tuple(opens.signals)
         if signals:
             return known_from(signals[0]), signals
@@ -154,14 +159,13 @@ class _Reader:
         side = next((Side(item.role) for item in facts.items if item.role in {"buy", "sell"}), None)
         return Known(symbol=symbol or profile.default_symbol, side=side, is_reply=True), ()
 
-    def _facts_of(self, source: str, known: Known) -> tuple[Facts, Opens]:
-        facts = self._finder.seen(source)
+    def _opens(self, source: str, facts: Facts, known: Known) -> Opens:
         if self._rules:
             around = Surroundings(finder=self._finder, bands=self._bands, known=known)
             by_rule = opens_by_rule(self._rules, facts, around, offsets(source))
             if by_rule is not None:
-                return facts, by_rule
-        return facts, read_opens(facts, self._bands, known, source)
+                return by_rule
+        return read_opens(facts, self._bands, known, source)
 
     def _follow_ups(self, facts: Facts, known: Known, source: str) -> FollowUps:
         if self._rules:
@@ -176,11 +180,12 @@ class _Reader:
     def _read(
         self,
         source: str,
+        facts: Facts,
         known: Known,
         parents: tuple[Signal, ...],
         replied: ChannelMessage | None,
     ) -> ParseResult:
-        facts, opens = self._facts_of(source, known)
+        opens = self._opens(source, facts, known)
         if opens.signals:
             if replied is not None:
                 ref = SignalRef(channel=replied.channel, message=replied.message)
@@ -224,10 +229,13 @@ class _Reader:
             reasons = {MOOD_REASONS[mood] for mood in facts.moods}
         return NotASignal(reasons=tuple(sorted(reasons)) or (Reason.NO_INSTRUCTION,))
 
-    def _edited(self, source: str, before: ChannelMessage, known: Known) -> ParseResult:
+    def _edited(
+        self, source: str, facts: Facts, before: ChannelMessage, known: Known
+    ) -> ParseResult:
         earlier = without_struck(before)
-        facts, opens = self._facts_of(source, known)
-        old_facts, old_opens = self._facts_of(earlier, known)
+        old_facts = self._finder.seen(earlier)
+        opens = self._opens(source, facts, known)
+        old_opens = self._opens(earlier, old_facts, known)
         if opens.signals and not old_opens.signals:
             return Parsed(readings=tuple(opens.signals))
         if opens.signals:

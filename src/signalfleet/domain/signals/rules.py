@@ -11,7 +11,6 @@ from signalfleet.domain.money import Price
 from signalfleet.domain.signals import text
 from signalfleet.domain.signals.blocks import VETO_MOODS, Block, Level
 from signalfleet.domain.signals.build import build_signals
-from signalfleet.domain.signals.confidence import capped
 from signalfleet.domain.signals.facts import NUM, Facts, Item
 from signalfleet.domain.signals.finder import FactFinder
 from signalfleet.domain.signals.levels import price_of
@@ -171,15 +170,14 @@ class _Match:
             return opens
         self._fill(block)
         band = self._around.bands.get(block.symbol)
-        made = build_signals(block, band, self._known.anchors, places)
+        made = build_signals(block, band, self._known.anchors, places, 0)
         if isinstance(made, Doubt):
             opens.doubts.add(made)
             return opens
         # The words round the match may take it back; then a person decides.
         limit = DOUBTFUL if self._facts.moods & MOODS else 100
         for signal in made:
-            judged = capped(signal, signal.confidence)
-            opens.signals.append(replace(judged, confidence=min(judged.confidence, limit)))
+            opens.signals.append(replace(signal, confidence=min(signal.confidence, limit)))
         return opens
 
     def _fill(self, block: Block) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from signalfleet.domain.signals.blocks import DEAD_UNITS, INDEX_DIGITS
-from signalfleet.domain.signals.facts import BREAK, NUM, Item
+from signalfleet.domain.signals.facts import BREAK, NUM, Facts, Item
 
 COLUMNS: Final = frozenset({"stop", "target", "entry", "price_word", "zone", "lots", "risk"})
 BETWEEN: Final = frozenset({"pipe", "slash", "dash", "bullet", "comma"})
@@ -12,8 +12,12 @@ LABELS: Final = frozenset({"stop", "target", "levels_word"})
 SILENT_UNITS: Final = DEAD_UNITS | {"pips"}
 
 
-def spread_headings(items: list[Item]) -> None:
+def spread_headings(facts: Facts) -> None:
     """Write the headings of a table into its rows, so that each row reads like a sentence."""
+    items, numbers = facts.items, facts.numbers
+    if not any(one.line == third.line for one, third in zip(numbers, numbers[2:], strict=False)):
+        # No line has the numbers of a row.
+        return
     line = _heading_line(items)
     if line is None:
         return
@@ -27,6 +31,7 @@ def spread_headings(items: list[Item]) -> None:
     for item in heading:
         if item.role in COLUMNS or item.role in {NUM, "levels_word"}:
             item.role = "filler"
+    facts.numbers = [item for item in facts.numbers if item.role == NUM]
     for row in rows:
         for label, number in zip(columns, row, strict=True):
             made = Item(

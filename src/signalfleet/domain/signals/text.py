@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Final
 
 MAX_CHARS: Final = 4096
@@ -152,11 +152,18 @@ class _Table(dict[int, str]):
 
 
 _TABLE: Final = _Table()
+ASCII: Final = 128
+_ASCII_GONE: Final = bytes(code for code in range(ASCII) if not _TABLE[code])
+_ASCII_FORM: Final = bytes(ord(_TABLE[code] or "\0") for code in range(ASCII)).ljust(2 * ASCII)
 
 
 def fold(text: str) -> str:
     """Return the comparable form of a text: same words and numbers, one way of writing them."""
-    return text[:MAX_CHARS].translate(_TABLE)
+    capped = text[:MAX_CHARS]
+    if capped.isascii():
+        # The same table, but bytes need no look-up for each character.
+        return capped.encode("ascii").translate(_ASCII_FORM, _ASCII_GONE).decode("ascii")
+    return capped.translate(_TABLE)
 
 
 def offsets(text: str) -> Sequence[int]:
@@ -165,8 +172,19 @@ def offsets(text: str) -> Sequence[int]:
     size = len(capped)
     if capped.isascii() and len(fold(capped)) == size:
         return range(size + 1)
-    lengths = map(len, map(_TABLE.__getitem__, map(ord, capped)))
-    return [*chain.from_iterable(map(repeat, range(size), lengths)), size]
+    # Nearly all characters become one; a list only if some become none or several.
+    lengths = {char: length for char in set(capped) if (length := len(_TABLE[ord(char)])) != 1}
+    if not lengths:
+        return range(size + 1)
+    places: list[int] = []
+    done = 0
+    for at, char in enumerate(capped):
+        if char in lengths:
+            places.extend(range(done, at))
+            places.extend(repeat(at, lengths[char]))
+            done = at + 1
+    places.extend(range(done, size + 1))
+    return places
 
 
 WORD: Final = 1
@@ -190,11 +208,12 @@ _DATES: Final = "|".join(
     rf"(?:19|20)\d\d{mark}(?:0?[1-9]|1[0-2]){mark}[0-3]?\d|[0-3]?\d{mark}[0-3]?\d{mark}20\d\d"
     for mark in ("/", "-", r"\.")
 )
+# What starts with no digit comes first: marks need not be tried as dates, times and numbers.
 _PIECES: Final = (
-    rf"[{_LETTERS}]+(?:'(?:t|s|m|ll|re|ve|d)(?![{_LETTERS}]))?|[{_SOLID}]| +"
+    rf"[{_LETTERS}]+(?:'(?:t|s|m|ll|re|ve|d)(?![{_LETTERS}]))?| +|[{_SOLID}]|\D"
     rf"|(?=\d{{1,4}}[/.-]\d{{1,2}}[/.-]\d)(?:{_DATES})(?![\d.,]?\d)"
     r"|\d{1,2}:\d\d(?::\d\d)?(?![\d.,]?\d)"
-    r"|\d+(?:[.,'\xa0]\d+)*|\n|[\s\S]"
+    r"|\d+(?:[.,'\xa0]\d+)*"
 )
 _LINKS: Final = (
     r"(?:https?://|www\.|t\.me/)[^\s|]{1,200}"
@@ -236,11 +255,15 @@ def tokens(folded: str) -> list[Token]:
     found: list[Token] = []
     start = 0
     for piece in (_SPLIT_LINKS if has_links else _SPLIT).findall(folded):
+        if piece == " ":
+            start += 1
+            continue
         end = start + len(piece)
         kind = _KIND_OF[piece[0]]
         if kind:
-            if kind == NUMBER and _is_moment(piece):
-                kind = MOMENT
+            if kind == NUMBER:
+                if not piece.isdigit() and _is_moment(piece):
+                    kind = MOMENT
             elif has_links and len(piece) > 1 and _IS_LINK.match(piece):
                 kind = LINK
             found.append((kind, piece, start, end))

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+from signalfleet.domain.instruments.symbols import Symbols
 from signalfleet.domain.signals.facts import NUM, SILENT, UNKNOWN, Facts, Item
-from signalfleet.domain.signals.numbers import GROUP, Band, in_band, readings
+from signalfleet.domain.signals.numbers import GROUP, in_band, readings
 
 MAX_PIP_DIGITS: Final = 3
 BEFORE_POINT: Final = frozenset({"", " ", "\n", "@", ":", "=", "(", "/"})
@@ -33,34 +34,35 @@ MONEY_WORDS: Final = frozenset(
 )
 
 
-def join_written_apart(facts: Facts, band: Band | None) -> None:
+def join_written_apart(facts: Facts, symbols: Symbols) -> None:
     """Join "65 200" where only the whole is a price of the symbol, and complete ".8550"."""
-    items, folded = facts.items, facts.folded
-    at = 0
-    while at < len(items):
-        item = items[at]
-        if item.role == NUM:
-            start = item.start
-            if folded[start - 1 : start] == "." and folded[start - 2 : start - 1] in BEFORE_POINT:
-                item.value = "0." + item.value
-                item.start = start - 1
-            elif band is not None and _is_written_apart(facts, at, band):
-                after = items.pop(at + 1)
-                item.value, item.end = item.value + after.value, after.end
-        at += 1
+    numbers, folded = facts.numbers, facts.folded
+    for at, item in enumerate(numbers):
+        start = item.start
+        if folded[start - 1 : start] == "." and folded[start - 2 : start - 1] in BEFORE_POINT:
+            item.value = "0." + item.value
+            item.start = start - 1
+        elif len(item.value) <= GROUP and _is_written_apart(facts, at, symbols):
+            after = numbers.pop(at + 1)
+            facts.items.remove(after)
+            item.value, item.end = item.value + after.value, after.end
 
 
-def _is_written_apart(facts: Facts, at: int, band: Band) -> bool:
+def _is_written_apart(facts: Facts, number: int, symbols: Symbols) -> bool:
     items = facts.items
-    item = items[at]
-    if at + 1 >= len(items) or len(item.value) > GROUP or not item.value.isdigit():
+    item, *others = facts.numbers[number : number + 2]
+    if not others or not item.value.isdigit():
         return False
-    after = items[at + 1]
-    if after.role != NUM or facts.folded[item.end : after.start] not in {" ", "\xa0"}:
-        return False
+    after = others[0]
     head = after.value.replace(",", ".").partition(".")[0]
     if len(head) != GROUP or not head.isdigit():
         return False
+    if facts.folded[item.end : after.start] not in {" ", "\xa0"}:
+        return False
+    band = symbols.band(next((one.value for one in items if one.role == "symbol"), None))
+    if band is None:
+        return False
+    at = items.index(item)
     before = items[at - 1].role if at else ""
     follow = items[at + 2].role if at + 2 < len(items) else ""
     if (item.is_glued and before in {"stop", "target", "entry"}) or follow in {"pips", "lots"}:
@@ -73,12 +75,12 @@ def _is_written_apart(facts: Facts, at: int, band: Band) -> bool:
 
 
 def attach_units(items: list[Item]) -> None:
-    """Mark numbers that are no prices by what stands before and after them."""
+    """Give numbers their readings; what stands around them marks those that are no prices."""
     size = len(items)
     for at, item in enumerate(items):
-        role = item.role
-        if role != NUM:
+        if item.role != NUM:
             continue
+        item.options = readings(item.value)
         before = items[at - 1] if at else None
         after = items[at + 1] if at + 1 < size else None
         if before is not None and before.role == "plus":
@@ -108,7 +110,7 @@ def attach_units(items: list[Item]) -> None:
             item.unit = "leverage"
             before.role = "filler"
         value = item.value
-        if not item.unit and not value.isdigit() and "," not in value and not readings(value):
+        if not item.options and not item.unit and not value.isdigit() and "," not in value:
             item.unit = "other"
 
 
