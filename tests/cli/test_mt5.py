@@ -16,9 +16,10 @@ from kit.store_rows import a_profile
 from kit.web_scene import USER
 from signalfleet.app import connect_mt5
 from signalfleet.app.connect_mt5 import TOKEN_FIELD, Way
+from signalfleet.app.go_live import waiting_accounts
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.bootstrap.terminal import open_terminal
-from signalfleet.cli.accounts import Given, connect, list_accounts, open_demo
+from signalfleet.cli.accounts import Given, connect, let_trade, list_accounts, open_demo
 from signalfleet.cli.telegram import Dialog
 from signalfleet.ports.errors import RefusedError
 from signalfleet.ports.provisioning import NewDemoAccount
@@ -101,6 +102,25 @@ async def test_an_account_is_chosen_by_its_number(
         shown = Talk([])
         await list_accounts(settings, user=None, dialog=shown)
         assert "…002" in shown.said[0]
+
+
+async def test_a_real_account_opens_nothing_until_it_is_let_trade(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_terminal(tmp_path, monkeypatch) as (settings, server):
+        ident = server.add_account(token=TOKEN, login="70018882", is_real=True)
+        talk = Talk([TOKEN])
+        order = Given(way=Way.EXISTING, account=ident)
+        assert await connect(settings, order, user=None, dialog=talk) == 0
+        name = talk.said[-1].split("`signalfleet mt5 live ")[1].rstrip("`")
+        async with open_terminal(settings) as terminal:
+            mine = terminal.store.user(USER)
+            assert await waiting_accounts(mine) == {name}
+            await mine.settings.put("user", {"daily_loss": "3"}, 0)
+        typed = Talk(["70018882"])
+        assert await let_trade(settings, user=None, account=name, number="", dialog=typed) == 0
+        async with open_terminal(settings) as terminal:
+            assert await waiting_accounts(terminal.store.user(USER)) == frozenset()
 
 
 def a_demo(server: str = SERVER) -> NewDemoAccount:

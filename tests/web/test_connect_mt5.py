@@ -96,6 +96,16 @@ async def test_what_others_opened_is_shown_before_the_first_trade(desk: Mt5Site)
     assert "1 on this account that SignalFleet did not open; they are never touched" in page
 
 
+async def test_a_real_account_is_connected_and_waits_for_its_users_word(desk: Mt5Site) -> None:
+    ident = desk.metaapi.add_account(token=TOKEN, login="70018882", is_real=True)
+    await desk.give_token()
+    await desk.add(way="existing", account=ident)
+    page = await desk.until('id="connected"', 'id="failed"')
+    assert "Nothing is opened on it until you have let it trade real money" in page
+    (account,) = await desk.accounts()
+    assert f'href="/accounts/{account.account_id}/live"' in page
+
+
 async def test_a_second_time_the_same_account_is_the_same_row(desk: Mt5Site) -> None:
     ident = desk.metaapi.add_account(token=TOKEN)
     for _ in range(2):

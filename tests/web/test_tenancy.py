@@ -95,6 +95,10 @@ MATRIX: dict[str, Case] = {
     "POST /accounts/{account}/pack": Case(
         form={"pack": "example", "confirm": "confirm", "user": "{user}"}, answers=frozenset({404})
     ),
+    "GET /accounts/{account}/live": Case(answers=frozenset({404})),
+    "POST /accounts/{account}/live": Case(
+        form={"number": "50011789", "user": "{user}"}, answers=frozenset({404})
+    ),
     "POST /accounts/{account}/disconnect": Case(
         form={"exit_policy": "flatten", "user": "{user}"}, answers=frozenset({404})
     ),

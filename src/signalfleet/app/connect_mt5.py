@@ -161,7 +161,7 @@ class ConnectMt5:
                 mode="LIVE" if facts.is_real else "DEMO",
                 server=facts.server,
                 currency=facts.currency,
-                login_masked=_masked(hosted.login),
+                login_masked=masked(hosted.login),
             )
         )
         await self._remember(user, {})
@@ -373,6 +373,6 @@ def in_words(error: PortError) -> str:
     return str(error)
 
 
-def _masked(login: str | None) -> str | None:
+def masked(login: str | None) -> str | None:
     """Keep the last digits, by which a person knows the account."""
     return None if login is None else f"…{login[-3:]}"

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from signalfleet.app.go_live import LIVE, is_live_confirmed
 from signalfleet.app.prop_packs import pack_use
 from signalfleet.app.quotas import allowances
 from signalfleet.app.user_desk import UserDesk
@@ -13,7 +14,6 @@ from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.trading.reports import AccountFacts
 from signalfleet.ports.store import Account, StoredMessage
 
-LIVE: Final = "LIVE"
 COMPLETION_WINDOW: Final = timedelta(seconds=120)
 NEW_YORK: Final = ZoneInfo("America/New_York")
 
@@ -35,6 +35,7 @@ async def guard_facts(
         balance=facts.balance,
         equity=facts.equity,
         is_live=account.mode == LIVE,
+        live_confirmed=account.mode == LIVE and await is_live_confirmed(desk.store, account),
         market_zone=NEW_YORK,
         pack=await pack_use(desk.store.settings, account.account_id, rules.prop_pack, desk.packs),
         news=desk.calendar.view() if desk.calendar is not None else NewsView(),

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 from signalfleet.adapters.mt5.client import Mt5Module
+from signalfleet.app.connect_mt5 import masked
 from signalfleet.bootstrap.brokers import BrokerKind, Brokers, LocalTerminal
 from signalfleet.bootstrap.settings import ConfigurationError, Settings
 from signalfleet.domain.errors import DomainError
@@ -52,6 +53,7 @@ async def open_local_terminal(
         broker=BrokerKind.MT5_LOCAL.value,
         mode="LIVE" if facts.is_real else "DEMO",
         server=facts.server,
+        login_masked=masked(str(settings.mt5_local_login)),
         currency=facts.currency,
     )
     await store.user(user).accounts.put(row)

@@ -18,8 +18,17 @@ from signalfleet.app.connect_mt5 import (
     in_words,
 )
 from signalfleet.app.exits import exit_policy_of
+from signalfleet.app.go_live import (
+    NotReadyError,
+    go_live,
+    is_live_confirmed,
+    is_loss_limited,
+    waiting_accounts,
+    waits_for_word,
+)
 from signalfleet.app.leave_account import LEAVING, accounts_in_use, leave_account
 from signalfleet.bootstrap.brokers import brokers_of
+from signalfleet.bootstrap.prop_packs import load_packs
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.bootstrap.terminal import Terminal, open_terminal
 from signalfleet.cli.printing import printable
@@ -36,6 +45,13 @@ from signalfleet.ports.secrets import Secret
 from signalfleet.ports.store import Account
 
 SHOWN: Final = 20
+NO_LIMIT: Final = (
+    "this account has no loss limit: set one first, such as "
+    "`signalfleet rules set daily_loss=3 --account {account}`"
+)
+WRONG_NUMBER: Final = (
+    "this is not the whole number of the account, as MetaTrader shows it; nothing was changed"
+)
 STEPS: Final = {
     "adding": "MetaApi adds the account; finding out the broker's settings can take minutes.",
     "reading": "Reading the account.",
@@ -45,13 +61,16 @@ STEPS: Final = {
 async def list_accounts(settings: Settings, *, user: str | None, dialog: Dialog) -> int:
     """List a user's connected accounts."""
     async with open_terminal(settings) as terminal:
-        rows = await accounts_in_use(terminal.store.user(await terminal.user(user)))
+        mine = terminal.store.user(await terminal.user(user))
+        rows, waiting = await accounts_in_use(mine), await waiting_accounts(mine)
     for row in rows:
         login = f" {row.login_masked}" if row.login_masked else ""
         server = printable(row.server or "")
-        leaving = "  being taken away" if row.state == LEAVING else ""
         currency = row.currency or ""
-        dialog.say(f"{row.mode:>5}  {row.account_id}  {server}{login}  {currency}{leaving}")
+        more = "  being taken away" if row.state == LEAVING else ""
+        if row.account_id in waiting:
+            more = f"  opens nothing yet: `signalfleet mt5 live {row.account_id}`"
+        dialog.say(f"{row.mode:>5}  {row.account_id}  {server}{login}  {currency}{more}")
     if not rows:
         dialog.say("No account is connected: `signalfleet mt5 connect`")
     return 0
@@ -75,6 +94,33 @@ async def disconnect(
     dialog.say("Nothing more is opened on this account. At MetaApi it stays as it is.")
     if live:
         dialog.say(f"{live} open or pending: {POLICY_WORDS[wish]}.")
+    return 0
+
+
+async def let_trade(
+    settings: Settings, *, user: str | None, account: str, number: str, dialog: Dialog
+) -> int:
+    """Let an account trade real money. Who sits at this terminal owns the machine: no sign-in."""
+    async with open_terminal(settings) as terminal:
+        mine, key = terminal.store.user(await terminal.user(user)), AccountId(account)
+        row = await mine.accounts.get(key)
+        if row is None or not waits_for_word(row):
+            raise RefusedError(
+                "there is no such account with real money: see `signalfleet mt5 list`"
+            )
+        if await is_live_confirmed(mine, row):
+            dialog.say("It trades real money already; nothing was changed.")
+            return 0
+        packs, now = load_packs(), terminal.clock.now()
+        if not await is_loss_limited(mine, key, packs):
+            raise RefusedError(NO_LIMIT.format(account=key))
+        typed = number or (await dialog.ask("The account's whole number")).reveal()
+        try:
+            await go_live(mine, key, typed, packs, now)
+        except NotReadyError:
+            raise RefusedError(WRONG_NUMBER) from None
+        await note(mine, terminal.clock, "terminal", "went_live", about=account)
+    dialog.say("Real money is traded on this account from the next signal on.")
     return 0
 
 
@@ -147,7 +193,10 @@ async def _finish(
     await terminal.store.user(user).bot.set_wish(on=True, by="account")
     for line in _report(connected.report):
         dialog.say(line)
-    dialog.say(f"Connected as {connected.account.account_id}.")
+    name = connected.account.account_id
+    dialog.say(f"Connected as {name}.")
+    if name in await waiting_accounts(terminal.store.user(user)):
+        dialog.say(f"It holds real money and opens nothing yet: `signalfleet mt5 live {name}`")
 
 
 @asynccontextmanager

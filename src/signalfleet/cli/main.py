@@ -293,6 +293,19 @@ def audit(
 
 
 @app.command()
+def tier(
+    user: Annotated[str, typer.Argument(help="Whose plan (u_...).")],
+    wanted: Annotated[
+        str | None, typer.Argument(metavar="TIER", help="FREE, PREMIUM or OPERATOR.")
+    ] = None,
+) -> None:
+    """Show a user's plan and how much of it is used; with TIER give another one."""
+    from signalfleet.cli import tier as command
+
+    finish(command.tier(quiet_settings(), user, wanted))
+
+
+@app.command()
 def backup(
     out: Annotated[
         Path | None, typer.Option(help="Write it here, not to DATA_DIR/backups.")

@@ -70,6 +70,26 @@ def open_demo(
     finish(accounts.open_demo(quiet_settings(), wish, region=region, user=user, dialog=Dialog()))
 
 
+@mt5.command("live")
+def let_trade(
+    account: Annotated[str, typer.Argument(help="The account's id, as `mt5 list` shows it.")],
+    *,
+    number: Annotated[
+        str, typer.Option(help="The account's whole number, in place of typing it.")
+    ] = "",
+    user: User = None,
+) -> None:
+    """Let a real account trade, the first time: it needs a loss limit and the account's number."""
+    from signalfleet.cli import accounts
+    from signalfleet.cli.telegram import Dialog
+
+    finish(
+        accounts.let_trade(
+            quiet_settings(), user=user, account=account, number=number, dialog=Dialog()
+        )
+    )
+
+
 @mt5.command("disconnect")
 def disconnect(
     account: Annotated[str, typer.Argument(help="The account's id, as `mt5 list` shows it.")],

@@ -2,10 +2,8 @@
 
 Writes of a user's trading carry the epoch under which the worker owns the user's slot, and raise
 FencedError if somebody newer owns it. StoreUnavailableError means that nothing was written, unless
-it is a StoreInDoubtError.
-Lists are bounded. Another user's row is absent, never forbidden.
-Other writes raise RefusedError for a user who was never added; DomainError for values that are not
-of their column, such as settings or facts that JSON cannot hold.
+it is a StoreInDoubtError. Lists are bounded. Another user's row is absent, never forbidden.
+Other writes raise RefusedError for nobody, DomainError for what their column or JSON cannot hold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -242,6 +240,8 @@ class SettingsDocs(Protocol):
 
     async def put(self, scope: str, doc: Mapping[str, object], version: int) -> int: ...
 
+    async def versions(self) -> Mapping[str, int]: ...
+
     async def list(self) -> Mapping[str, Mapping[str, object]]:
         """Return all documents by their scopes."""
         ...
@@ -350,6 +350,8 @@ class Fleet(Protocol):
         ...
 
     async def get_user(self, user_id: UserId) -> UserProfile | None: ...
+
+    async def set_tier(self, user_id: UserId, tier: str) -> UserProfile: ...
 
     async def user_by_telegram(self, telegram_id: int) -> UserProfile | None: ...
 

@@ -61,6 +61,7 @@ async def test_one_look_tells_whose_rows_have_changed(world: World) -> None:
         world.mine.settings.put("states", {"user": "off"}, 0),
         world.mine.channels.put(a_channel()),
         world.mine.accounts.put(an_account()),
+        fleet.set_tier(ME, "PREMIUM"),
     ):
         await change
         marks.append(await fleet.marks(CELL, [number]))
@@ -134,6 +135,25 @@ async def test_users_without_telegram_are_told_apart_by_their_id(world: World) -
     assert await fleet.add_user(first) == first
     assert await fleet.add_user(second) == second
     assert await fleet.add_user(replace(first, display_name="Other")) == first
+
+
+async def test_a_users_plan_is_changed_and_nothing_else_of_them(world: World) -> None:
+    fleet = world.store.fleet
+    before = await fleet.get_user(world.user)
+    both = await fleet.users_of_slots(CELL, range(512))
+    neighbours = [await fleet.get_user(one) for one in both if one != world.user]
+    assert before is not None
+    after_it = replace(before, tier="PREMIUM")
+    assert await fleet.set_tier(world.user, "PREMIUM") == after_it
+    assert await fleet.get_user(world.user) == after_it
+    assert await fleet.add_user(before) == after_it
+    assert [await fleet.get_user(one) for one in both if one != world.user] == neighbours
+
+
+async def test_nobody_gets_a_plan(world: World) -> None:
+    with pytest.raises(RefusedError, match="no such user"):
+        await world.store.fleet.set_tier(ZOE, "PREMIUM")
+    assert await world.store.fleet.get_user(ZOE) is None
 
 
 async def test_users_are_found_by_slot(world: World) -> None:

@@ -120,6 +120,15 @@ async def test_settings_are_saved_over_the_version_that_was_read(world: World) -
     assert await settings.get("account:a_paper1") == ({}, 0)
 
 
+async def test_versions_of_all_settings_come_in_one_answer(world: World) -> None:
+    settings = world.mine.settings
+    assert await settings.versions() == {}
+    await settings.put("user", {"risk_percent": "1.0"}, 0)
+    await settings.put("channel:-1", {}, 0)
+    await settings.put("user", {}, 1)
+    assert await settings.versions() == {"user": 2, "channel:-1": 1}
+
+
 async def test_settings_are_not_shared_with_the_caller(world: World) -> None:
     doc: dict[str, object] = {"words": ["a"]}
     await world.mine.settings.put("user", doc, 0)

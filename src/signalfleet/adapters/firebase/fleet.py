@@ -122,6 +122,18 @@ class FirebaseFleet:
         row = await self._database.any(entry.shard).row(user_path(user_id, "profile"))
         return None if row is None else stored_profile(row)
 
+    async def set_tier(self, user_id: UserId, tier: str) -> UserProfile:
+        entry = await self._database.entry(user_id, fresh=True)
+        if entry is None:
+            raise RefusedError("there is no such user")
+        row = await self._database.any(entry.shard).change(
+            user_path(user_id, "profile"),
+            lambda found: None if found is None else {**found, "tier": tier},
+        )
+        if row is None:
+            raise RefusedError("there is no such user")
+        return stored_profile(row)
+
     async def user_by_telegram(self, telegram_id: int) -> UserProfile | None:
         row = await self._database.any().row(_login(telegram_id))
         return None if row is None else await self.get_user(UserId(str(row["user_id"])))

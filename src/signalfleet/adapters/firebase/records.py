@@ -126,6 +126,10 @@ class FirebaseSettings:
         doc: dict[str, object] = json.loads(text(row, "doc") or "{}")
         return doc, whole(row, "version")
 
+    async def versions(self) -> Mapping[str, int]:
+        rows = await self._corner.rows("settings")
+        return {str(row["scope"]): whole(row, "version") for row in rows.values()}
+
     async def list(self) -> Mapping[str, Mapping[str, object]]:
         rows = await self._corner.rows("settings")
         return {str(row["scope"]): json.loads(str(row["doc"])) for row in rows.values()}

@@ -101,6 +101,10 @@ class MemorySettings:
         settings[scope] = (text, version + 1)
         return version + 1
 
+    async def versions(self) -> Mapping[str, int]:
+        stored = self._state.read(self._user).settings
+        return {scope: version for scope, (_, version) in stored.items()}
+
     async def list(self) -> Mapping[str, Mapping[str, object]]:
         stored = self._state.read(self._user).settings
         return {scope: json.loads(stored[scope][0]) for scope in sorted(stored)}

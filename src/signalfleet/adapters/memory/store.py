@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -145,6 +145,14 @@ class MemoryFleet:
     async def get_user(self, user_id: UserId) -> UserProfile | None:
         self._state.require_up()
         return self._state.users.get(user_id)
+
+    async def set_tier(self, user_id: UserId, tier: str) -> UserProfile:
+        self._state.require_up()
+        stored = self._state.users.get(user_id)
+        if stored is None:
+            raise RefusedError("there is no such user")
+        changed = self._state.users[user_id] = replace(stored, tier=tier)
+        return changed
 
     async def user_by_telegram(self, telegram_id: int) -> UserProfile | None:
         self._state.require_up()

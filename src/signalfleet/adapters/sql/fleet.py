@@ -118,6 +118,17 @@ class SqlFleet:
         row = await self._database.of(user_id).read(lambda session: session.row(sql, mine))
         return None if row is None else _profile(row)
 
+    async def set_tier(self, user_id: UserId, tier: str) -> UserProfile:
+        sql, params = self._database.sql, {"user_id": user_id, "tier": tier}
+
+        async def operation(session: Session) -> UserProfile:
+            if not await session.run(sql.set_tier, params):
+                raise RefusedError("there is no such user")
+            (row,) = await session.rows(sql.get_user, params)
+            return _profile(row)
+
+        return await self._database.of(user_id).write(operation, hot=False)
+
     async def user_by_telegram(self, telegram_id: int) -> UserProfile | None:
         sql = self._database.sql.user_by_telegram
         params = {"telegram_id": telegram_id}

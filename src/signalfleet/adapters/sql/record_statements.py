@@ -60,6 +60,7 @@ class RecordStatements(StatementMaker):
         )
         self.add_user = self._add(users)
         self.get_user = self._get(users, users.c.user_id)
+        self.set_tier = self._replace(users, "tier")
         self.user_by_telegram = self._lookup(
             "sf_user_by_telegram", sa.select(users).where(given(users.c.telegram_id))
         )

@@ -156,6 +156,11 @@ class SqlSettings:
         )
         return version + 1
 
+    async def versions(self) -> Mapping[str, int]:
+        sql, mine = self._database.sql.settings_versions, {"user_id": self._user}
+        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        return {row["scope"]: row["version"] for row in rows}
+
     async def list(self) -> Mapping[str, Mapping[str, object]]:
         sql, mine = self._database.sql.list_settings, {"user_id": self._user}
         rows = await self._database.read(lambda session: session.rows(sql, mine))

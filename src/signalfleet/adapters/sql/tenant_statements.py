@@ -31,6 +31,9 @@ class TenantStatements(StatementMaker):
 
     def _tenants(self) -> None:
         self.list_settings = self._get(settings, settings.c.user_id, order=[settings.c.scope])
+        self.settings_versions = self._text(
+            sa.select(settings.c.scope, settings.c.version).where(given(settings.c.user_id))
+        )
         self.list_sealed = self._get(
             credentials, credentials.c.user_id, order=[credentials.c.field]
         )

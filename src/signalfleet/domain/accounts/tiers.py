@@ -33,6 +33,7 @@ _LIMITS: Final[Mapping[str, UserQuota]] = {
     "PREMIUM": PREMIUM,
     "OPERATOR": OPERATOR,
 }
+TIERS: Final = tuple(_LIMITS)
 
 
 def limits_of(tier: str) -> UserQuota:

@@ -100,7 +100,10 @@ class PackUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardFacts:
-    """Facts for one account at one moment. `zone` None: the zone that was set is not known."""
+    """Facts for one account at one moment. `zone` None: the zone that was set is not known.
+
+    `live_confirmed`: the user has let this live account trade.
+    """
 
     zone: tzinfo | None = UTC
     allowances: Mapping[str, Allowance] = field(default_factory=dict)
@@ -109,6 +112,7 @@ class GuardFacts:
     balance: Decimal = Decimal(0)
     equity: Decimal = Decimal(0)
     is_live: bool = False
+    live_confirmed: bool = False
     market_zone: tzinfo = UTC
     news: NewsView = NewsView()
     pack: PackUse | None = None

@@ -7,6 +7,7 @@ from typing import Final
 
 from signalfleet.domain.risk.facts import GuardFacts, LossLine
 from signalfleet.domain.risk.refusal import Check
+from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.settings.choices import CopyState
 from signalfleet.domain.settings.resolve import Effective
 
@@ -25,6 +26,7 @@ def check_standing(now: datetime, facts: GuardFacts, effective: Effective) -> tu
         *check_quotas(facts),
         check_zone(facts, effective),
         check_limit_set(facts, effective),
+        *check_gone_live(facts),
         *check_pack(facts),
         *(check_reached(line, effective) for line in facts.losses),
         check_streak(now, facts, effective),
@@ -72,9 +74,7 @@ def check_zone(facts: GuardFacts, effective: Effective) -> Check:
 
 def check_limit_set(facts: GuardFacts, effective: Effective) -> Check:
     """Real money is not traded without a limit of losses that the user has set."""
-    rules = effective.rules
-    limits = (rules.daily_loss, rules.weekly_loss, rules.total_drawdown, rules.equity_stop)
-    is_set = any(limits)
+    is_set = has_loss_limit(effective.rules)
     return Check(
         name="loss limit",
         value="set" if is_set else "none",
@@ -82,6 +82,26 @@ def check_limit_set(facts: GuardFacts, effective: Effective) -> Check:
         source="product default",
         passed=is_set or not facts.is_live,
         code="loss_limit_missing",
+    )
+
+
+def has_loss_limit(rules: Rules) -> bool:
+    return any((rules.daily_loss, rules.weekly_loss, rules.total_drawdown, rules.equity_stop))
+
+
+def check_gone_live(facts: GuardFacts) -> tuple[Check, ...]:
+    """Real money waits until the user has said once that this account may trade it."""
+    if not facts.is_live:
+        return ()
+    return (
+        Check(
+            name="real money",
+            value="let trade by you" if facts.live_confirmed else "not let trade yet",
+            limit="let trade by you",
+            source="account",
+            passed=facts.live_confirmed,
+            code="live_not_confirmed",
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from starlette.requests import Request
@@ -25,10 +25,11 @@ SID_MAX_CHARS: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
-    """Who is signed in, and the only store this request may read."""
+    """Who is signed in since when, and the only store this request may read."""
 
     profile: UserProfile
     store: UserStore
+    since: datetime
     sid_hash: str = field(repr=False)
     token: str = field(repr=False)
 
@@ -95,6 +96,7 @@ class Sessions:
         return Signed(
             profile=profile,
             store=self._deps.store.user(profile.user_id),
+            since=session.created_at,
             sid_hash=sid_hash,
             token=session_token(self._deps.session_key, sid_hash),
         )

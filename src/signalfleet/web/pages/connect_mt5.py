@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from signalfleet.app.connect_mt5 import HOSTED
 from signalfleet.app.exits import exit_policy_of
+from signalfleet.app.go_live import waiting_accounts
 from signalfleet.app.leave_account import LEAVING, accounts_in_use, leave_account
 from signalfleet.domain.accounts.exits import POLICY_WORDS
 from signalfleet.domain.ids import AccountId
@@ -176,6 +177,7 @@ async def _page(
         "usual": await exit_policy_of(signed.store, None),
         "leaving": LEAVING,
         "hosted": HOSTED,
+        "waiting": await waiting_accounts(signed.store),
         "error": error,
         "not_set_up": NOT_SET_UP,
     }
