@@ -32,6 +32,7 @@ LOAD_SETTINGS: Final[dict[str, object]] = {
     "max_open_risk_percent": "100",
     "max_price_gap": "1",
     "conflict": "hedge",
+    "cross_channel": "allow",
     "duplicate_window": "0",
 }
 """Guards wide open: in a load every signal is to become an order."""

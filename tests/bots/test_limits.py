@@ -10,11 +10,16 @@ from kit.brokers import NO_MONEY
 from kit.builders import ACCOUNT, USER
 from kit.clock import settle_down
 from kit.fleet import GOLD_BUY, Fleet
+from signalfleet.app.change_tier import change_tier
+from signalfleet.app.copy_states import load_states
+from signalfleet.app.go_live import go_live
 from signalfleet.app.quotas import reserve
 from signalfleet.app.watch_losses import restart_total
+from signalfleet.domain.accounts.exits import ExitCause
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.trading.records import CopyOutcome, TradeState
 
+ONE_LOOK_S = 6.0
 DEEP = "BUY LIMIT GOLD {} SL {} TP 2400"
 
 
@@ -88,6 +93,30 @@ class TestAllowances:
             await fleet.mine.channels.put(added)
         number = await fleet.say(GOLD_BUY, wait=2)
         assert await reason(fleet, number) == "quota_channels"
+
+    async def test_another_plan_counts_for_a_running_bot_within_one_look(
+        self, fleet: Fleet
+    ) -> None:
+        channel = (await fleet.mine.channels.list())[0]
+        for extra in (1, 2):
+            added = replace(channel, chat=type(channel.chat)(channel.chat - extra), version=0)
+            await fleet.mine.channels.put(added)
+        clock = fleet.clock
+        assert await change_tier(fleet.store, clock, USER, "PREMIUM")
+        assert not await change_tier(fleet.store, clock, USER, "PREMIUM")
+        await settle_down(ONE_LOOK_S)
+        assert await reason(fleet, await fleet.say(GOLD_BUY, wait=2)) is None
+        await change_tier(fleet.store, clock, USER, "FREE")
+        await settle_down(ONE_LOOK_S)
+        number = await fleet.say(order(2300), wait=2)
+        assert await reason(fleet, number) == "quota_channels"
+        (exit_begun,) = (await load_states(fleet.mine.settings)).exits.values()
+        assert exit_begun.cause is ExitCause.PLAN
+        changes = [row.entry for row in await fleet.mine.events.list()]
+        assert [(one.actor, one.action, one.facts["after"]) for one in changes] == [
+            ("operator", "tier_changed", "PREMIUM"),
+            ("operator", "tier_changed", "FREE"),
+        ]
 
     async def test_the_claim_counts_all_of_a_message_or_nothing(self, fleet: Fleet) -> None:
         number = await fleet.say(GOLD_BUY, wait=2)
@@ -211,13 +240,15 @@ class TestLosses:
         assert await reason(fleet, await fleet.say(GOLD_BUY, wait=2)) == "zone_unknown"
 
 
-async def test_a_live_account_needs_a_limit_of_losses(fleet: Fleet) -> None:
+async def test_a_live_account_needs_a_limit_of_losses_and_its_users_word(fleet: Fleet) -> None:
     account = await fleet.mine.accounts.get(ACCOUNT)
     assert account is not None
     await fleet.mine.accounts.put(replace(account, mode="LIVE"))
     await settle_down(40)
     assert await reason(fleet, await fleet.say(GOLD_BUY, wait=2)) == "loss_limit_missing"
     await fleet.set_rules(daily_loss="5")
+    assert await reason(fleet, await fleet.say(order(2320), wait=2)) == "live_not_confirmed"
+    await go_live(fleet.mine, ACCOUNT, "50011789", {}, fleet.clock.now())
     number = await fleet.say(order(2300), wait=2)
     assert await reason(fleet, number) is None
     assert sum((c.budget for c in await fleet.copies(number)), Decimal(0)) <= 100

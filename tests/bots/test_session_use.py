@@ -99,7 +99,8 @@ async def scene() -> Scene:
 @asynccontextmanager
 async def running(process: Process, *sources: Source) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
-        started = [tasks.create_task(process.read(source)) for source in sources]
+        keeping = tasks.create_task(process.use.run())
+        started = [keeping, *(tasks.create_task(process.read(source)) for source in sources)]
         await settle_down(0.1)
         yield
         for task in started:
@@ -152,6 +153,17 @@ async def test_the_next_owner_of_the_slot_need_not_wait_and_the_old_one_lets_go(
         await until(lambda: bool(old.ended))
         assert isinstance(old.ended[0], FencedError)
         assert scene.wire.now == 0
+
+
+async def test_a_hold_that_was_given_back_is_not_renewed(scene: Scene) -> None:
+    """A renewal may be under way when the bot ends."""
+    process = scene.process(1)
+    holds = process.use._holds
+    assert await holds.take(USER, process.epoch)
+    await holds.release(USER)
+    assert not await holds.renew(USER, process.epoch)
+    async with scene.process(1).use.alone(USER, patience_s=1):
+        pass
 
 
 async def test_an_older_owner_cannot_take_it_back(scene: Scene) -> None:

@@ -56,7 +56,7 @@ class Hands:
         await self.manager.drop({slot(user) for user in users})
 
     def running(self) -> set[UserId]:
-        return {user for user, bot in self.manager.active_bots.items() if bot.loaded.is_set()}
+        return {user for user, bot in self.manager.active_bots.items() if bot.is_loaded}
 
     def load(self) -> Mapping[int, int]:
         return self.manager.load()

@@ -55,8 +55,8 @@ def test_a_revision_in_the_signal_id_is_found(monkeypatch: pytest.MonkeyPatch) -
 
     context_of = known_signals.context_of
 
-    async def without_history(desk: Any, stored: Any) -> Any:
-        return replace(await context_of(desk, stored), before_edit=None)
+    async def without_history(desk: Any, stored: Any, versions: Any) -> Any:
+        return replace(await context_of(desk, stored, versions), before_edit=None)
 
     monkeypatch.setattr(HandleMessage, "run", remember)
     monkeypatch.setattr(ids, "signal_id", with_revision)

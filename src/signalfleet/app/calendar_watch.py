@@ -17,15 +17,21 @@ class CalendarWatch:
         self._known: str | None = None
         self._has_looked = False
 
+    def has_news(self) -> bool:
+        """Tell, without reading anything, whether it is time to see; never without a calendar."""
+        calendar = self._desk.calendar
+        if calendar is None or not calendar.view().is_configured:
+            return False
+        blind = blindness(calendar.view(), self._desk.clock.now())
+        return not self._has_looked or (blind is None) != (self._known is None)
+
     async def see(self) -> tuple[NoticeKind, str] | None:
         """Return what to tell the user, if that has changed; without a calendar nothing is told."""
         calendar = self._desk.calendar
-        if calendar is None or not calendar.view().is_configured:
+        if calendar is None or not self.has_news():
             return None
         blind = blindness(calendar.view(), self._desk.clock.now())
         settings = self._desk.store.settings
-        if self._has_looked and (blind is None) == (self._known is None):
-            return None
         doc, version = await settings.get(SCOPE)
         before = doc.get(BLIND)
         self._known, self._has_looked = blind, True

@@ -107,13 +107,15 @@ class HandleMessage:
         draft = _Draft(Decision(key=stored.key, reason=None))
         draft.trace.append(explain.received(stored))
         draft.channel = await self._desk.store.channels.get(stored.message.channel)
-        reason = await not_to_be_read(self._desk, stored, draft.channel)
+        message = stored.message
+        revisions = await self._desk.store.inbox.revisions(message.channel, message.message)
+        reason = not_to_be_read(stored, draft.channel, revisions)
         if reason is not None:
             draft.decision = replace(draft.decision, reason=reason)
         elif stored.deleted_at is not None:
             await self._deleted(stored, draft)
         else:
-            await self._read(stored, draft)
+            await self._read(stored, revisions, draft)
         if draft.must_wait:
             asked = tuple(draft.asked)
             return Handled(must_wait=True, holds_chat=draft.holds_chat, asked=asked)
@@ -170,7 +172,9 @@ class HandleMessage:
         draft.add(await plan_deleted(self._follow_ups, stored, rules))
         draft.decision = replace(draft.decision, reason=draft.decision.reason or "deleted")
 
-    async def _read(self, stored: StoredMessage, draft: _Draft) -> None:
+    async def _read(
+        self, stored: StoredMessage, revisions: Sequence[StoredMessage], draft: _Draft
+    ) -> None:
         try:
             draft.profile = await self._desk.profiles.of(stored.message.channel)
         except ProfileRefusedError as error:
@@ -179,7 +183,7 @@ class HandleMessage:
             draft.decision = replace(draft.decision, reason="profile_unreadable")
             return
         now = self._desk.clock.now()
-        context = await context_of(self._desk, stored)
+        context = await context_of(self._desk, stored, revisions)
         result = self._desk.parser.parse(stored.message, context, draft.profile)
         draft.look = await self._layouts.look(stored.message, result, draft.profile, now)
         versions = (self._desk.parser.version, draft.profile.version)

@@ -1,6 +1,7 @@
 """What a channel announced before, in the form that reading and correlation need."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.ids import AccountId, ChannelId, SignalId
@@ -15,8 +16,13 @@ NOT_READ = frozenset({"superseded", "older_revision", "deleted", "channel_off"})
 NOT_TAKEN = frozenset({CopyOutcome.SKIPPED, CopyOutcome.EXPIRED, CopyOutcome.REJECTED})
 
 
-async def context_of(desk: UserDesk, stored: StoredMessage) -> Context:
-    """Gather a message's parent, its version before, and the channel's recent signals."""
+async def context_of(
+    desk: UserDesk, stored: StoredMessage, versions: Sequence[StoredMessage] | None = None
+) -> Context:
+    """Gather a message's parent, its version before, and the channel's recent signals.
+
+    `versions` of the message itself are read where the caller has not done so.
+    """
     message = stored.message
     replied = None
     parent = message.reply_to
@@ -33,23 +39,29 @@ async def context_of(desk: UserDesk, stored: StoredMessage) -> Context:
         parent = replied.reply_to
     return Context(
         replied=replied,
-        before_edit=await _acted_on(desk, stored),
+        before_edit=await _acted_on(desk, stored, versions),
         recent=await known_signals(desk, message.channel),
     )
 
 
-async def _acted_on(desk: UserDesk, stored: StoredMessage) -> ChannelMessage | None:
+async def _acted_on(
+    desk: UserDesk, stored: StoredMessage, versions: Sequence[StoredMessage] | None
+) -> ChannelMessage | None:
     """Return the version of the message that was acted on last: an edit is compared with it.
 
     Where no version led to anything, the edit is read as if it were the first.
     """
     message = stored.message
+    if versions is None:
+        versions = await desk.store.inbox.revisions(message.channel, message.message)
+    earlier = [other for other in versions if other.rev < stored.rev]
+    if not earlier:
+        return None
     decided = await desk.store.journal.signals_of_message(message.channel, message.message)
     acted_on = [
         other.message
-        for other in await desk.store.inbox.revisions(message.channel, message.message)
-        if other.rev < stored.rev
-        and other.state is MessageState.DONE
+        for other in earlier
+        if other.state is MessageState.DONE
         and (other.reason is None or (decided and other.reason not in NOT_READ))
     ]
     return acted_on[-1] if acted_on else None
@@ -57,12 +69,13 @@ async def _acted_on(desk: UserDesk, stored: StoredMessage) -> ChannelMessage | N
 
 async def known_signals(desk: UserDesk, chat: ChannelId) -> tuple[KnownSignal, ...]:
     records = await desk.store.journal.recent_signals(chat, RECENT)
-    trades = await _trades_by_signal(desk, [record.signal_id for record in records])
-    return tuple(_known(record, trades[record.signal_id]) for record in records)
+    live: dict[SignalId, list[Trade]] = defaultdict(list)
+    for trade in await desk.store.journal.live_trades():
+        live[trade.signal].append(trade)
+    return tuple(_known(record, live[record.signal_id]) for record in records)
 
 
-def _known(record: SignalRecord, trades: list[Trade]) -> KnownSignal:
-    live = [trade for trade in trades if trade.state.is_live]
+def _known(record: SignalRecord, live: list[Trade]) -> KnownSignal:
     source = record.reading.inherits
     completed = source is not None and source.message > record.message
     return KnownSignal(
@@ -112,10 +125,3 @@ def open_copy(record: SignalRecord, copy: Copy, *, is_live: bool) -> OpenCopy:
         is_live=is_live,
         is_reversed=copy.plan.get("side") == record.reading.side.opposite.value,
     )
-
-
-async def _trades_by_signal(desk: UserDesk, signals: list[SignalId]) -> dict[SignalId, list[Trade]]:
-    found: dict[SignalId, list[Trade]] = defaultdict(list)
-    for trade in await desk.store.journal.trades_of_signals(signals):
-        found[trade.signal].append(trade)
-    return found

@@ -1,16 +1,16 @@
 """Which revisions of a message are not read at all, and why."""
 
-from signalfleet.app.user_desk import UserDesk
+from collections.abc import Sequence
+
 from signalfleet.ports.store import Channel, CopyMode, StoredMessage
 
 
-async def not_to_be_read(
-    desk: UserDesk, stored: StoredMessage, channel: Channel | None
+def not_to_be_read(
+    stored: StoredMessage, channel: Channel | None, revisions: Sequence[StoredMessage]
 ) -> str | None:
-    """Return why a revision is not read at all; None if it is."""
+    """Return why a revision, one of these, is not read at all; None if it is."""
     if channel is None or channel.mode is CopyMode.OFF:
         return "channel_off"
-    revisions = await desk.store.inbox.revisions(stored.message.channel, stored.message.message)
     if stored.deleted_at is None and any(r.deleted_at for r in revisions):
         return "deleted"
     # The text that the channel has replaced is not acted on; its newer one is in the inbox too.

@@ -38,7 +38,8 @@ KNOWN_TRADES: Final = 200
 class LookResult:
     """`changed` trades as they are now; `held` intents that may be released again.
 
-    `doubles` were found by this look for the first time.
+    `is_shown`: the broker shows all that lives. `doubles` were found by this look for the first
+    time.
     """
 
     changed: tuple[Trade, ...]
@@ -47,6 +48,7 @@ class LookResult:
     live: int
     needs_full: bool
     complete: bool
+    is_shown: bool = False
     doubles: tuple[Double, ...] = ()
 
 
@@ -162,6 +164,7 @@ class ReconcileAccount:
             live=sum(1 for trade in live.values() if trade.state.is_live),
             needs_full=findings.needs_full,
             complete=snapshot.complete,
+            is_shown=snapshot.complete and all(map(_is_shown, live.values())),
             doubles=doubles,
         )
 
@@ -252,6 +255,13 @@ class ReconcileAccount:
         for alarm in findings.alarms:
             log.error("intent_contradiction", alarm=alarm)
             self._desk.metrics.count("signalfleet_contradictions_total", kind=alarm)
+
+
+def _is_shown(trade: Trade) -> bool:
+    """Tell whether nothing more is to be learnt of a trade; its answer has no price."""
+    return trade.state is not TradeState.OPENING and (
+        trade.state is not TradeState.OPEN or trade.open_price is not None
+    )
 
 
 def _since(trades: Sequence[Trade], intents: Sequence[Intent], now: datetime) -> datetime:

@@ -1,7 +1,6 @@
 """Tell a user what became of signals and trades, from the rows, after they were stored."""
 
 import asyncio
-from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -9,6 +8,7 @@ from typing import Final, TypeAlias
 
 import structlog
 
+from signalfleet.app.rush import Rush
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.ids import ChannelId, TradeId
 from signalfleet.domain.money import Price
@@ -16,6 +16,7 @@ from signalfleet.domain.trading.intents import Intent, IntentState, Lane
 from signalfleet.domain.trading.records import CopyOutcome, MessageKey, Trade, TradeState
 from signalfleet.ports.chat_source import ChatBatch, Origin
 from signalfleet.ports.clock import Clock
+from signalfleet.ports.errands import Errand
 from signalfleet.ports.errors import PortError
 from signalfleet.ports.notices import KEPT
 from signalfleet.ports.store import UserStore
@@ -40,14 +41,18 @@ NO_MATTER: Final = frozenset(
 class TradeNotices:
     """Runs beside the bot: orders never wait for a notice, and a notice may wait for the store."""
 
-    def __init__(self, store: UserStore, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self, store: UserStore, clock: Clock, tell: Tell, rush: Rush | None = None
+    ) -> None:
+        self._rush = rush or Rush()
         self._store = store
         self._clock = clock
         self._tell = tell
-        self._waiting: deque[News] = deque(maxlen=WAITING)
-        self._news = asyncio.Event()
-        self._told: OrderedDict[tuple[NoticeKind, str], None] = OrderedDict()
-        self._stops: OrderedDict[TradeId, Price | None] = OrderedDict()
+        self._waiting: list[News] = []
+        self._telling = Errand("trade_notices", self._tell_waiting)
+        self._has_begun = False
+        self._told: dict[tuple[NoticeKind, str], None] = {}
+        self._stops: dict[TradeId, Price | None] = {}
 
     def trades(self, trades: Iterable[TradeId]) -> None:
         """Look at trades that were written."""
@@ -66,25 +71,33 @@ class TradeNotices:
         if has_news and batch.origin is Origin.REPAIR:
             self._add(batch.chat)
 
-    async def run(self) -> None:
-        """Tell until cancelled; begin with what happened while nobody ran."""
-        while not await self._began():
-            await self._clock.sleep(PAUSE)
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            while self._waiting:
-                try:
-                    await self._look(self._waiting[0])
-                except PortError as error:
-                    log.warning("trade_notices_wait", cause=type(error).__name__)
-                    await self._clock.sleep(PAUSE)
-                else:
-                    self._waiting.popleft()
+    def begin(self, tasks: asyncio.TaskGroup) -> None:
+        """Tell from now on; begin with what happened while nobody ran."""
+        self._telling.begin(tasks)
+        self._telling.ask()
+
+    async def _tell_waiting(self) -> None:
+        while not self._has_begun:
+            self._has_begun = await self._began()
+            if not self._has_begun:
+                await self._clock.sleep(PAUSE)
+        while self._waiting:
+            await self._rush.over()
+            item = self._waiting[0]
+            try:
+                await self._look(item)
+            except PortError as error:
+                log.warning("trade_notices_wait", cause=type(error).__name__)
+                await self._clock.sleep(PAUSE)
+            else:
+                # What waits for too long makes room meanwhile.
+                if self._waiting and self._waiting[0] is item:
+                    del self._waiting[0]
 
     def _add(self, *items: News) -> None:
         self._waiting.extend(items)
-        self._news.set()
+        del self._waiting[:-WAITING]
+        self._telling.ask()
 
     async def _began(self) -> bool:
         try:
@@ -142,7 +155,7 @@ class TradeNotices:
         else:
             self._stops.pop(trade.trade_id, None)
         while len(self._stops) > REMEMBERED:
-            self._stops.popitem(last=False)
+            del self._stops[next(iter(self._stops))]
 
     async def _look_at_intent(self, intent: Intent) -> None:
         """Tell of an order that the broker or a check refused for good."""
@@ -187,7 +200,7 @@ class TradeNotices:
     def _remember(self, kind: NoticeKind, about: str) -> None:
         self._told[kind, about] = None
         while len(self._told) > REMEMBERED:
-            self._told.popitem(last=False)
+            del self._told[next(iter(self._told))]
 
 
 def _result(trade: Trade) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from signalfleet.app.channel_profiles import ChannelProfiles
 from signalfleet.app.desk import AccountDesk
+from signalfleet.app.rush import Rush
 from signalfleet.app.store_pulse import StorePulse
 from signalfleet.domain.accounts.copy_states import CopyStates
 from signalfleet.domain.accounts.tiers import FREE, UserQuota
@@ -56,6 +57,7 @@ class UserDesk:
     has_paused: bool = True
     released: list[Intent] = field(default_factory=list)
     pulse: StorePulse = field(default_factory=StorePulse)
+    rush: Rush = field(default_factory=Rush)
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def take_released(self, account: AccountId) -> list[Intent]:

@@ -69,11 +69,13 @@ class Worker:
     notifier: Notifier
     calendar: CalendarFeed | NoCalendar
     upkeep: Upkeep
+    use: SessionUse
 
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.upkeep.run(), name="upkeep")
+            tasks.create_task(self.use.run(), name="session_holds")
             tasks.create_task(self.manager.run(self.ownership), name="bots")
             if self.logins is not None:
                 tasks.create_task(self.logins.run(), name="sign_ins")
@@ -171,6 +173,7 @@ def _staffed(
         departures=leaving,
         notifier=notifier,
         calendar=calendar,
+        use=use,
         upkeep=Upkeep(
             budgets,
             platform.clock,

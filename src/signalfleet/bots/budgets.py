@@ -23,6 +23,7 @@ from signalfleet.domain.accounts.budgets import (
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.chat_source import ChatBatch, Origin, Posted
 from signalfleet.ports.clock import Clock
+from signalfleet.ports.errands import LightEvent
 from signalfleet.ports.metrics import Metrics
 from signalfleet.ports.store import StoredMessage
 
@@ -64,13 +65,14 @@ class BotBudget:
         self.messages = 0
         self.memory_bytes = 0
         self.cpu_ratio = 0.0
-        self.changed = asyncio.Event()
+        self.changed: Callable[[], None] = _nothing
+        """Called when the bot is slowed down, no longer so, or to be ended."""
         self.over: str | None = None
         self._clock = clock
         self._bucket = TokenBucket.full(limits.messages_per_s, limits.messages_burst, now)
         self._is_flooded = False
         self._empty_since: float | None = None
-        self._open = asyncio.Event()
+        self._open = LightEvent()
         self._open.set()
         self._charged_ns = 0
         self._shown_ns = 0
@@ -102,13 +104,13 @@ class BotBudget:
             self._empty_since = now
         if until - self._empty_since > TOLD_AFTER_S and not self._is_flooded:
             self._is_flooded = True
-            self.changed.set()
+            self.changed()
 
     def recycle(self, reason: str) -> None:
         """Have the bot ended and started anew; once is enough."""
         if self.over is None:
             self.over = reason
-            self.changed.set()
+            self.changed()
 
     def renew(self) -> None:
         """Begin with full allowances after the last bot was ended for its use."""
@@ -140,7 +142,7 @@ class BotBudget:
         if reason is not None:
             self.recycle(reason)
         if self.throttled_by != before:
-            self.changed.set()
+            self.changed()
 
     @property
     def needs_charge(self) -> bool:
@@ -191,7 +193,7 @@ class Budgets:
         self._cpu = cpu
         self._all: dict[UserId, BotBudget] = {}
         self._running: dict[UserId, Weighed] = {}
-        self._shared: tuple[object, ...] = ()
+        self._shared: Mapping[int, object] = {}
         self._turns: deque[UserId] = deque()
         self._window: deque[tuple[float, float]] = deque(maxlen=SHOW_EVERY)
         self._cpu_at = cpu()
@@ -342,6 +344,9 @@ def _share(window: Iterable[tuple[float, float]]) -> float:
     parts = list(window)
     cpu, steps = sum(part[0] for part in parts), sum(part[1] for part in parts)
     return min(1.0, max(cpu, 0.0) / steps) if steps > 0 else 1.0
+
+
+def _nothing() -> None: ...
 
 
 def may_protect(stored: StoredMessage) -> bool:

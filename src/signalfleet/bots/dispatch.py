@@ -9,6 +9,7 @@ import structlog
 
 from signalfleet.domain.ids import IntentId, TradeId
 from signalfleet.domain.trading.intents import Intent, Lane
+from signalfleet.ports.errands import LightEvent
 
 log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ class Dispatcher:
         self._sequence = 0
         self._busy: dict[TradeId, IntentId] = {}
         self._entries = 0
-        self._changed = asyncio.Event()
+        self._changed = LightEvent()
         self._stopping = False
 
     def add(self, intents: Iterable[Intent]) -> None:

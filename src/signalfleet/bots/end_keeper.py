@@ -11,6 +11,7 @@ from signalfleet.app.user_desk import UserDesk
 from signalfleet.bots.rest import Rest
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.trading.intents import Intent
+from signalfleet.ports.errands import LightEvent
 from signalfleet.ports.errors import StoreInDoubtError, StoreUnavailableError
 
 STORE_PAUSE: Final = timedelta(seconds=1)
@@ -33,7 +34,7 @@ class EndKeeper:
         self._notify = notify
         self._rest = rest
         self._end = EndTrades(desk, account)
-        self._changed = asyncio.Event()
+        self._changed = LightEvent()
 
     @property
     def has_news(self) -> bool:

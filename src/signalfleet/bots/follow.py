@@ -10,7 +10,7 @@ import structlog
 from signalfleet.app.account_limits import AccountLimits
 from signalfleet.app.desk import AccountDesk
 from signalfleet.app.execute_intent import ExecuteIntent
-from signalfleet.app.reconcile_account import LookResult, ReconcileAccount
+from signalfleet.app.reconcile_account import SHOWN_AFTER, LookResult, ReconcileAccount
 from signalfleet.app.take_duties import Watch
 from signalfleet.app.trade_notices import TradeNotices
 from signalfleet.app.user_desk import UserDesk
@@ -21,8 +21,9 @@ from signalfleet.bots.protect import BREATH, StopKeeper
 from signalfleet.bots.rest import REST_LOOK, Rest
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.ids import IntentId
-from signalfleet.domain.trading.intents import CancelLeg, Intent, IntentState
+from signalfleet.domain.trading.intents import CancelLeg, Intent, IntentState, ProtectLeg
 from signalfleet.domain.trading.lifecycle import NotSent
+from signalfleet.ports.errands import Errand, LightEvent
 from signalfleet.ports.errors import (
     PortError,
     StoreInDoubtError,
@@ -67,35 +68,42 @@ class AccountFollower:
         self._reconcile = ReconcileAccount(desk, account)
         self._watch = WatchTrades(desk, account)
         self._limits = AccountLimits(desk, account)
-        self._changed = asyncio.Event()
+        self._changed = LightEvent()
         self._planned: list[datetime] = []
-        self._after_settling: list[datetime] = []
+        self._after_settling: list[tuple[datetime, datetime]] = []  # And since when it is shown.
         self._looked_at = desk.clock.now() - LOOKS_APART
-        self._poked = asyncio.Event()
+        self._poked = LightEvent()
         self._failures = 0
         self._not_before: dict[IntentId, datetime] = {}
         self._unknown: dict[IntentId, datetime] = {}
         self._alarmed: set[IntentId] = set()
-        self._woken = asyncio.Event()
         self._rest = Rest(desk.clock)
-        self.dispatcher = Dispatcher(self._run_intent, self._woken.set)
+        self._following = Errand(f"broker:{account.account.account_id}:{desk.user}", self._follow)
+        self._is_adopted = False
+        self._rests_since: float | None = None
+        self.dispatcher = Dispatcher(self._run_intent, self._following.ask)
         self._stops = StopKeeper(desk, account, self.dispatcher.add, self._rest)
         self._end = EndKeeper(desk, account, self.dispatcher.add, notify, self._rest)
 
-    async def run(self) -> None:
-        """Adopt what an earlier owner left, then execute and look until cancelled.
+    def begin(self, tasks: asyncio.TaskGroup) -> None:
+        """Adopt what an earlier owner left, then execute and look for as long as there is work."""
+        self._following.begin(tasks)
+        self._following.ask()
 
-        While there is nothing to look after, nothing runs here but the wait for something.
-        """
-        await self._reconcile.adopt()
-        while True:
-            await self._work()
-            self._account.forget()
-            try:
-                async with asyncio.timeout(REST_LOOK.total_seconds()):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass
+    def look_if_due(self) -> None:
+        """Look at an account that has rested for long; called every few seconds."""
+        since = self._rests_since
+        if since is not None and self._desk.clock.monotonic() - since >= REST_LOOK.total_seconds():
+            self._following.ask()
+
+    async def _follow(self) -> None:
+        self._rests_since = None
+        if not self._is_adopted:
+            await self._reconcile.adopt()
+            self._is_adopted = True
+        await self._work()
+        self._account.forget()
+        self._rests_since = self._desk.clock.monotonic()
 
     async def _work(self) -> None:
         """Execute and look until the account may rest."""
@@ -114,7 +122,7 @@ class AccountFollower:
     def states_changed(self) -> None:
         """Look at once whether trades are to be ended."""
         self._end.changed()
-        self._woken.set()
+        self._following.ask()
 
     def unknown_age(self) -> timedelta:
         """Return the age of the oldest order whose outcome is unknown; zero if none is."""
@@ -140,7 +148,8 @@ class AccountFollower:
                 return
 
     async def _run_intent(self, intent: Intent) -> None:
-        done = await self._execute.run(intent)
+        with self._desk.rush.part():
+            done = await self._execute.run(intent)
         after = done.intent
         now = self._desk.clock.now()
         if after.state is IntentState.HELD:
@@ -151,7 +160,8 @@ class AccountFollower:
         else:
             self._reconcile.settled(after)
             delays = self._desk.settle_rules.after_settle
-            self._after_settling.extend(now + delay for delay in delays)
+            shown_from = now + SHOWN_AFTER if isinstance(after.command, ProtectLeg) else now
+            self._after_settling.extend((now + delay, shown_from) for delay in delays)
         self._poked.set()
         self._changed.set()
         self._stops.changed()
@@ -162,6 +172,7 @@ class AccountFollower:
     async def _watch_on(self) -> None:
         """Look after trades by price and time for as long as one needs it."""
         while True:
+            await self._desk.rush.over()
             self._changed.clear()
             with self._rest.acting():
                 watch = await self._watch_once()
@@ -191,17 +202,21 @@ class AccountFollower:
         """Look until the account may rest."""
         full = True
         while True:
+            if self._account.reconciled and not self._unknown:
+                await self._desk.rush.over()
             # A look that fails counts too: what was due before it must not make it spin.
             now = self._desk.clock.now()
             self._looked_at = now
             self._planned = [moment for moment in self._planned if moment > now]
-            self._after_settling = [moment for moment in self._after_settling if moment > now]
+            self._after_settling = [one for one in self._after_settling if one[0] > now]
             try:
                 result = await self._look(full=full)
                 await self._watch_unknown(result)
                 if result is None:
                     delay = min(SOON * 2 ** min(self._failures, 10), RETRY_MAX)
                 else:
+                    if result.is_shown and result.live:  # Routine looks go on.
+                        self._after_settling = [i for i in self._after_settling if i[1] > now]
                     await self._take_doubles(result)
                     await self._release(result)
                     full = result.needs_full or bool(result.unknown) or not self._account.reconciled
@@ -215,7 +230,7 @@ class AccountFollower:
                 full, delay = True, STORE_PAUSE
             await self._wait(delay)
             if self._may_rest():
-                self._woken.clear()
+                self._following.caught_up()
                 return
 
     def _is_expected(self) -> bool:
@@ -367,7 +382,7 @@ class AccountFollower:
 
     def _due(self) -> list[datetime]:
         earliest = self._looked_at + LOOKS_APART
-        return [*self._planned, *(max(moment, earliest) for moment in self._after_settling)]
+        return [*self._planned, *(max(moment, earliest) for moment, _ in self._after_settling)]
 
     async def _wait(self, delay: timedelta) -> None:
         """Wait for the delay, or less if a look was planned meanwhile."""

@@ -23,21 +23,26 @@ class LimitSigns:
     drain: Callable[[], Awaitable[None]]
 
 
-async def keep_limits(budget: BotBudget, signs: LimitSigns) -> NoReturn:
-    """Follow the budget of a running bot; RecycledError when the bot has to start anew."""
-    shown: str | None = None
-    while True:
-        reason = budget.throttled_by
-        if budget.over is not None:
-            await _end(budget.over, signs)
-        if reason != shown:
-            log.warning("bot_throttled" if reason else "bot_no_longer_throttled", reason=reason)
-            await signs.slowed(reason)
-            if shown is None and reason is not None:
-                await signs.notify(NoticeKind.BOT_THROTTLED, {"reason": reason})
-            shown = reason
-        await budget.changed.wait()
-        budget.changed.clear()
+class LimitKeeper:
+    """Follows the budget of a running bot, whenever it has changed."""
+
+    def __init__(self, budget: BotBudget, signs: LimitSigns) -> None:
+        self._budget = budget
+        self._signs = signs
+        self._shown: str | None = None
+
+    async def look(self) -> None:
+        """Show what is new; RecycledError when the bot has to start anew."""
+        reason = self._budget.throttled_by
+        if self._budget.over is not None:
+            await _end(self._budget.over, self._signs)
+        if reason == self._shown:
+            return
+        log.warning("bot_throttled" if reason else "bot_no_longer_throttled", reason=reason)
+        await self._signs.slowed(reason)
+        if self._shown is None and reason is not None:
+            await self._signs.notify(NoticeKind.BOT_THROTTLED, {"reason": reason})
+        self._shown = reason
 
 
 async def _end(reason: str, signs: LimitSigns) -> NoReturn:

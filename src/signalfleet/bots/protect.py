@@ -11,6 +11,7 @@ from signalfleet.app.take_duties import Watch
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.bots.rest import Rest
 from signalfleet.domain.trading.intents import Intent
+from signalfleet.ports.errands import LightEvent
 from signalfleet.ports.errors import StoreInDoubtError, StoreUnavailableError
 
 STORE_PAUSE: Final = timedelta(seconds=1)
@@ -31,9 +32,10 @@ class StopKeeper:
         self._rest = rest
         self._account = account
         self._clock = desk.clock
+        self._rush = desk.rush
         self._protect = ProtectTrades(desk, account)
         self._send = send
-        self._changed = asyncio.Event()
+        self._changed = LightEvent()
 
     @property
     def has_news(self) -> bool:
@@ -46,6 +48,7 @@ class StopKeeper:
     async def run(self) -> None:
         """Look on until cancelled."""
         while True:
+            await self._rush.over()
             self._changed.clear()
             with self._rest.acting():
                 watch = await self._once()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 
@@ -11,7 +11,7 @@ from signalfleet.app.connect_telegram import SESSION_FIELD
 from signalfleet.app.notify import notify
 from signalfleet.bots.admission import Admission, Rank
 from signalfleet.bots.budgets import BotBudget, Budgets, Weighed
-from signalfleet.bots.limit_keeper import LimitSigns, keep_limits
+from signalfleet.bots.limit_keeper import LimitKeeper, LimitSigns
 from signalfleet.bots.meters import current_bot
 from signalfleet.bots.seats import Seat
 from signalfleet.bots.services import BotServices
@@ -24,6 +24,7 @@ from signalfleet.domain.accounts.notices import Notice, NoticeKind
 from signalfleet.domain.accounts.tiers import FREE, limits_of
 from signalfleet.domain.ids import slot
 from signalfleet.ports.bus import LiveEvent
+from signalfleet.ports.errands import Errand
 from signalfleet.ports.errors import PortError
 from signalfleet.ports.store import BotStatus
 
@@ -192,17 +193,11 @@ class SeatKeeper:
         self._budgets.started(seat.user, Weighed(root=bot, footprint=bot.footprint, trim=bot.trim))
         try:
             async with asyncio.TaskGroup() as tasks:
-                running, is_inside = asyncio.Event(), asyncio.Event()
-                waiters = (
-                    tasks.create_task(self._through_door(bot, is_inside), name="door"),
-                    tasks.create_task(self._announce(seat, running), name="announce"),
-                    tasks.create_task(self._await_sign_in(seat, bot), name="sign_in"),
-                    tasks.create_task(self._keep_limits(seat, bot, budget), name="limits"),
-                )
-                await is_inside.wait()
-                await bot.run(running)
-                for waiter in waiters:
-                    waiter.cancel()
+                self._keep_limits(seat, bot, budget, tasks)
+                async with self._doors:  # One that has loaded makes room for the next.
+                    await bot.load()
+                reason = await bot.run(tasks, lambda: self._announce(seat))
+                await self._await_sign_in(seat, reason)
         except* _SignedInAgainError:
             failure = _SignedInAgainError()
         except* AccountsChangedError:
@@ -221,28 +216,22 @@ class SeatKeeper:
             return Verdict(state=BotState.QUEUED, reason="signed_in", delay=timedelta())
         if isinstance(failure, AccountsChangedError):
             return Verdict(state=BotState.RETRYING, reason="accounts_changed", delay=timedelta())
-        verdict = supervision.judge(failure or RuntimeError("the bot ended by itself"), now)
+        verdict = supervision.judge(failure, now)
         if verdict.is_recycle:
             await self._recycled(seat, verdict, budget)
         else:
             self._report(verdict, failure)
         return verdict
 
-    async def _through_door(self, bot: UserBot, is_inside: asyncio.Event) -> None:
-        """Let some bots at a time load; a bot that has loaded makes room for the next."""
-        async with self._doors:
-            is_inside.set()
-            await bot.loaded.wait()
-
-    async def _announce(self, seat: Seat, running: asyncio.Event) -> None:
-        await running.wait()
+    async def _announce(self, seat: Seat) -> None:
+        if seat.state is not BotState.STARTING:
+            return  # It reads with another session now.
         self._services.metrics.count("signalfleet_bot_starts_total")
         seat.sign_in_reason = None
         await self.move(seat, BotState.RUNNING, None)
 
-    async def _await_sign_in(self, seat: Seat, bot: UserBot) -> None:
+    async def _await_sign_in(self, seat: Seat, reason: str) -> NoReturn:
         """Show that the user must sign in; only Telegram waits for it, the accounts do not."""
-        reason = await bot.signed_out()
         is_news = reason not in {NEVER_SIGNED_IN, SIGNED_OUT}
         if reason == NEVER_SIGNED_IN and seat.sign_in_reason is not None:
             reason = seat.sign_in_reason  # The session that it was about is deleted by now.
@@ -257,7 +246,9 @@ class SeatKeeper:
             seat.poked.clear()
         raise _SignedInAgainError
 
-    async def _keep_limits(self, seat: Seat, bot: UserBot, budget: BotBudget) -> None:
+    def _keep_limits(
+        self, seat: Seat, bot: UserBot, budget: BotBudget, tasks: asyncio.TaskGroup
+    ) -> None:
         """Show when the bot is slowed down, and end it when it used too much."""
 
         async def slowed(reason: str | None) -> None:
@@ -270,7 +261,11 @@ class SeatKeeper:
         async def tell(kind: NoticeKind, facts: Mapping[str, object]) -> None:
             await self._tell(seat, kind, facts)
 
-        await keep_limits(budget, LimitSigns(slowed=slowed, notify=tell, drain=bot.drain))
+        signs = LimitSigns(slowed=slowed, notify=tell, drain=bot.drain)
+        looking = Errand("limits", LimitKeeper(budget, signs).look)
+        looking.begin(tasks)
+        budget.changed = looking.ask
+        looking.ask()  # It may be over its limits already.
 
     async def _recycled(self, seat: Seat, verdict: Verdict, budget: BotBudget) -> None:
         self._services.metrics.count("signalfleet_bot_recycles_total", reason=verdict.reason)

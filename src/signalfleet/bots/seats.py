@@ -7,6 +7,7 @@ from datetime import datetime
 from signalfleet.bots.user_bot import UserBot
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import UserId
+from signalfleet.ports.errands import LightEvent
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -24,7 +25,7 @@ class Seat:
     state: BotState = BotState.OFF
     since: datetime | None = None
     reason: str | None = None
-    poked: asyncio.Event = field(default_factory=asyncio.Event)
+    poked: LightEvent = field(default_factory=LightEvent)
     is_stopping: bool = False
     is_ending: bool = False
     is_lost: bool = False

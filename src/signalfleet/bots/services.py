@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from signalfleet.app.rush import Rush
 from signalfleet.app.store_pulse import StorePulse
 from signalfleet.bots.budgets import Budgets
 from signalfleet.domain.accounts.tiers import UserQuota, limits_of
@@ -56,5 +57,6 @@ class BotServices:
     lease_of: Callable[[UserId], Lease | None] = lambda _user: None
     notified: Callable[[UserId], None] = lambda _user: None
     pulse: StorePulse = field(default_factory=StorePulse)
+    rush: Rush = field(default_factory=Rush)
     entries_not_before: datetime | None = None
     budgets: Budgets | None = None

@@ -45,11 +45,16 @@ class SessionHolds:
         self._written: dict[UserId, int] = {}
 
     async def take(self, user: UserId, epoch: int = 0) -> bool:
-        """Take or renew; False while another process has it."""
+        """Take it; False while another process has it."""
+        return await self._take(user, epoch, is_free=True)
+
+    async def _take(self, user: UserId, epoch: int, *, is_free: bool) -> bool:
         settings = self._store.user(user).settings
         doc, version = await settings.get(SCOPE)
         now = self._clock.now()
         held = _hold_of(doc)
+        if held is None and not is_free:
+            return False
         if held is not None and held.by != self.name and held.until > now:
             is_outlived = held.is_of_bot and epoch > held.epoch
             if not is_outlived:
@@ -57,11 +62,14 @@ class SessionHolds:
         return await self._write(user, epoch, version)
 
     async def renew(self, user: UserId, epoch: int) -> bool:
-        """Renew what was taken here, without a look if nobody else has written meanwhile."""
+        """Renew what was taken here, without a look if nobody else has written meanwhile.
+
+        What was given back meanwhile stays so.
+        """
         version = self._written.get(user)
         if version is not None and await self._write(user, epoch, version):
             return True
-        return await self.take(user, epoch)
+        return await self._take(user, epoch, is_free=False)
 
     async def _write(self, user: UserId, epoch: int, version: int) -> bool:
         until = self._clock.now() + (BOT_LASTS if epoch else DESK_LASTS)

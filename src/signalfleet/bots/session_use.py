@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NoReturn, Protocol, cast
 
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 
 PATIENCE_S: Final = 20.0
 RELEASE_LIMIT_S: Final = 2.0
+RENEW_AFTER_S: Final = (RENEW_EVERY - TICK).total_seconds()
 LOOK_AGAIN: Final = timedelta(seconds=0.5)
 
 
@@ -27,11 +29,25 @@ class LiveSource(ChatSource, ChatDirectory, Protocol):
     """A reader that lists chats too, over the connection that it has."""
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Reading:
+    """A bot that reads, and the hold that it has. `limit` ends it, `error` says why."""
+
+    user: UserId
+    epoch: int
+    source: LiveSource
+    limit: asyncio.Timeout
+    renewed_at: float
+    due: float
+    error: PortError | None = None
+
+
 class SessionUse:
     """A key used from two places at once is destroyed for good, so its users take turns.
 
     In this process they wait for each other in order; other processes see the hold in the store.
-    `epoch_of` tells under which epoch this process owns a user's slot.
+    `epoch_of` tells under which epoch this process owns a user's slot. Bots read only while `run`
+    runs: it renews their holds.
     """
 
     def __init__(
@@ -45,11 +61,12 @@ class SessionUse:
         self._epoch_of = epoch_of
         self._holds = SessionHolds(store, clock, self.name)
         self._turns: dict[UserId, asyncio.Lock] = {}
-        self._live: dict[UserId, LiveSource] = {}
+        self._live: dict[UserId, _Reading] = {}
 
     def directory(self, user: UserId) -> ChatDirectory | None:
         """Return the directory of the user's live connection, if a bot has one here."""
-        return self._live.get(user)
+        reading = self._live.get(user)
+        return None if reading is None else reading.source
 
     async def elsewhere(self, user: UserId) -> str | None:
         """Return the name of another process whose bot reads with the session now."""
@@ -57,9 +74,9 @@ class SessionUse:
 
     async def evict(self, user: UserId) -> None:
         """End the reading of a bot here; whether it begins again, the stored session decides."""
-        source = self._live.get(user)
-        if source is not None:
-            await source.aclose()
+        reading = self._live.get(user)
+        if reading is not None:
+            await reading.source.aclose()
 
     @asynccontextmanager
     async def alone(self, user: UserId, *, patience_s: float = PATIENCE_S) -> AsyncIterator[None]:
@@ -95,37 +112,64 @@ class SessionUse:
         async with self._turn(user):
             epoch = self._epoch_of(user)
             await self._take(user, epoch)
-            self._live[user] = source
+            now = self._clock.monotonic()
+            reading = _Reading(
+                user=user,
+                epoch=epoch,
+                source=source,
+                limit=asyncio.timeout(None),
+                renewed_at=now,
+                due=now + RENEW_AFTER_S,
+            )
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    keeping = tasks.create_task(self._keep(user, epoch), name=f"hold:{user}")
+                async with reading.limit:
+                    self._live[user] = reading
                     await source.run(sink)
-                    keeping.cancel()
-            except BaseExceptionGroup as group:
-                raise group.exceptions[0] from None
+            except TimeoutError:
+                if reading.error is None:
+                    raise
+                raise reading.error from None
             finally:
                 self._live.pop(user, None)
                 await self._release(user)
+
+    async def run(self) -> NoReturn:
+        """Renew the holds of all bots that read here; of those due together one commit is enough.
+
+        The bots of holds that are lost, or cannot be kept, end.
+        """
+        while True:
+            await self._clock.sleep(TICK)
+            now = self._clock.monotonic()
+            due = [reading for reading in self._live.values() if reading.due <= now]
+            async with asyncio.TaskGroup() as tasks:
+                for reading in due:
+                    tasks.create_task(self._renew(reading, now), name=f"hold:{reading.user}")
 
     async def _take(self, user: UserId, epoch: int) -> None:
         while not await self._holds.take(user, epoch):
             await self._clock.sleep(LOOK_AGAIN)
 
-    async def _keep(self, user: UserId, epoch: int) -> NoReturn:
-        renewed_at = self._clock.monotonic()
-        while True:
-            await self._clock.sleep(until_tick(self._clock.monotonic()))
-            begun = self._clock.monotonic()
-            try:
-                is_mine = await self._holds.renew(user, epoch)
-            except PortError as error:
-                log.warning("session_hold_not_renewed", cause=type(error).__name__)
-                if begun - renewed_at >= LET_GO_AFTER.total_seconds():
-                    raise TemporaryError("the store is away, so the session is let go") from error
-                continue
-            if not is_mine:
-                raise FencedError("another process uses this Telegram session")
-            renewed_at = begun
+    async def _renew(self, reading: _Reading, now: float) -> None:
+        reading.due = now + RENEW_AFTER_S
+        try:
+            is_mine = await self._holds.renew(reading.user, reading.epoch)
+        except PortError as error:
+            cause = type(error).__name__
+            log.warning("session_hold_not_renewed", user_id=reading.user, cause=cause)
+            if now - reading.renewed_at >= LET_GO_AFTER.total_seconds():
+                self._end(reading, TemporaryError("the store is away, so the session is let go"))
+            return
+        if is_mine:
+            reading.renewed_at = now
+        else:
+            self._end(reading, FencedError("another process uses this Telegram session"))
+
+    def _end(self, reading: _Reading, error: PortError) -> None:
+        is_over = self._live.get(reading.user) is not reading
+        if not is_over and reading.error is None:
+            reading.error = error
+            reading.limit.reschedule(asyncio.get_running_loop().time())
 
     async def _release(self, user: UserId) -> None:
         try:
@@ -137,13 +181,6 @@ class SessionUse:
 
     def _turn(self, user: UserId) -> asyncio.Lock:
         return self._turns.setdefault(user, asyncio.Lock())
-
-
-def until_tick(now: float) -> timedelta:
-    """Return how long to wait, so that bots renew together: one commit is enough for many."""
-    tick = TICK.total_seconds()
-    latest = now + RENEW_EVERY.total_seconds()
-    return timedelta(seconds=latest // tick * tick - now)
 
 
 class _TakingTurns:

@@ -49,7 +49,8 @@ class SoleOwner:
         await bots.take(dict.fromkeys(self._slots, epoch))
         while True:
             await self._clock.sleep(CHECK)
-            lost = [slot for slot in self._slots if slot not in bots.load()]
+            held = bots.load()
+            lost = [slot for slot in self._slots if slot not in held]
             if lost:
                 await self._require_own(lost, epoch)
 

@@ -35,6 +35,10 @@ class Standing:
         self._probations = WatchProbations(desk)
         self._paused = ReleasePaused(desk)
 
+    def has_news(self) -> bool:
+        """Tell, without reading anything, whether something changed that no mark tells of."""
+        return self._calendar.has_news()
+
     async def read(self) -> bool:
         """Read all of it; True if a state of copying has changed, or something is to be sent."""
         profile = await self._services.store.fleet.get_user(self._desk.user)

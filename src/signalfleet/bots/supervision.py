@@ -1,6 +1,5 @@
 """What happens after a bot ended: again later, never, or when the user has signed in."""
 
-from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -41,7 +40,7 @@ class Supervision:
     chance: Chance
     recycles: Recycles = field(default_factory=Recycles)
     _failures: int = 0
-    _crashes: deque[datetime] = field(default_factory=deque)
+    _crashes: list[datetime] = field(default_factory=list)
 
     @property
     def crashes(self) -> int:
@@ -83,7 +82,7 @@ class Supervision:
     def _crashed(self, error: BaseException, now: datetime) -> Verdict:
         self._crashes.append(now)
         while self._crashes[0] < now - CRASH_WINDOW:
-            self._crashes.popleft()
+            del self._crashes[0]
         reason = type(error).__name__
         if len(self._crashes) >= CRASHES:
             return Verdict(state=BotState.QUARANTINED, reason=reason, is_crash=True)

@@ -1,7 +1,7 @@
 """One bot's reading of its user's Telegram: from session to session, until there is none."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -34,26 +34,23 @@ class TelegramLink:
         self._store = services.store.user(user)
         self._chosen: frozenset[tuple[ChannelId, int]] = frozenset()
         self._close_grace = CLOSE_GRACE
-        self._signed_out = asyncio.Event()
-        self._sign_in_reason = NEVER_SIGNED_IN
 
-    async def signed_out(self) -> str:
-        """Wait until the user has to sign in, and return why."""
-        await self._signed_out.wait()
-        return self._sign_in_reason
+    async def listen(self, sink: ChatSink, begun: Callable[[], Awaitable[None]]) -> str:
+        """Read until the user has to sign in, and return why.
 
-    async def listen(self, sink: ChatSink, running: asyncio.Event) -> None:
-        """Read until the session is over; one that was replaced meanwhile is taken up."""
+        A session that was replaced meanwhile is taken up. `begun` is awaited before each is read.
+        """
+        reason = NEVER_SIGNED_IN
         credentials = self._services.credentials
         session = await credentials.get(self._user, SESSION_FIELD)
         while session is not None:
             try:
-                await self._read(session, sink, running)
+                await self._read(session, sink, begun)
             except SignInRequiredError as error:
-                self._sign_in_reason = error.reason
+                reason = error.reason
             else:
                 # Ended from outside: the user has disconnected Telegram, or is about to.
-                self._sign_in_reason = SIGNED_OUT
+                reason = SIGNED_OUT
                 session = await credentials.get(self._user, SESSION_FIELD)
                 continue
             used, session = session, await credentials.get(self._user, SESSION_FIELD)
@@ -61,7 +58,7 @@ class TelegramLink:
                 # Telegram knows it no more, so it is of use to nobody, except a thief.
                 await credentials.delete(self._user, SESSION_FIELD)
                 session = None
-        self._signed_out.set()
+        return reason
 
     async def look_at_channels(self) -> None:
         """Watch other chats if others are chosen by now."""
@@ -76,13 +73,15 @@ class TelegramLink:
         if self.source is not None:
             self.source.break_off()
 
-    async def _read(self, session: Secret, sink: ChatSink, running: asyncio.Event) -> None:
+    async def _read(
+        self, session: Secret, sink: ChatSink, begun: Callable[[], Awaitable[None]]
+    ) -> None:
         source = self._services.make_chat_source(self._user, session)
         try:
             await self._watch(source, await self._store.channels.list())
             self.source = source
             await self.look_at_channels()  # A look meanwhile found no source to tell of others.
-            running.set()
+            await begun()
             await source.run(sink)
         finally:
             self.source = None

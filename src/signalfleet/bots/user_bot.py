@@ -1,9 +1,9 @@
 """UserBot: one user's listening, deciding and executing, as one tree of tasks."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, cast
 
 import structlog
 
@@ -12,6 +12,7 @@ from signalfleet.app.desk import AccountDesk
 from signalfleet.app.execute_gate import CLOCK_ALERT
 from signalfleet.app.handle_message import HandleMessage
 from signalfleet.app.ingest_messages import IngestMessages
+from signalfleet.app.kept_store import KeptStore
 from signalfleet.app.leave_account import accounts_in_use
 from signalfleet.app.move_channel import move_channel
 from signalfleet.app.notify import notify
@@ -34,15 +35,16 @@ from signalfleet.ports.chat_source import (
     ChatSource,
     LinkHealth,
 )
+from signalfleet.ports.errands import Errand
 from signalfleet.ports.errors import PortError, TemporaryError
 from signalfleet.ports.fleet_rows import UserMark
 from signalfleet.ports.lease import EndedLease, Lease
-from signalfleet.ports.store import StoredMessage
+from signalfleet.ports.store import StoredMessage, UserStore
 
 log = structlog.get_logger()
 
 SWEEP_S: Final = 30.0
-REFRESH_S: Final = 60.0
+REFRESH_S: Final = 300.0
 """How often all is read again, though nothing says that it has changed."""
 DRAIN_GRACE: Final = timedelta(seconds=8)
 TURNED: Final = {"text": "an edit turned the signal round, and nothing was opened or closed"}
@@ -62,9 +64,9 @@ class UserBot:
         self.user = user
         self._budget = budget
         self.link: LinkHealth | None = None
-        self.loaded = asyncio.Event()
+        self.is_loaded = False
         self._services = services
-        self._store = services.store.user(user)
+        self._store = cast("UserStore", KeptStore(services.store.user(user), services.clock))
         self._desk = UserDesk(
             user=user,
             installation=services.installation,
@@ -77,6 +79,7 @@ class UserBot:
             settle_rules=services.settle_rules,
             lease=services.lease_of(user),
             pulse=services.pulse,
+            rush=services.rush,
             entries_not_before=services.entries_not_before,
             calendar=services.calendar,
             packs=services.packs,
@@ -84,10 +87,12 @@ class UserBot:
         self._ingest = IngestMessages(self._desk)
         self._handle = HandleMessage(self._desk)
         self._standing = Standing(self._desk, services, self._notify)
-        self._trade_notices = TradeNotices(self._store, services.clock, self._notify)
+        self._trade_notices = TradeNotices(self._store, services.clock, self._notify, services.rush)
         self._followers: dict[AccountId, AccountFollower] = {}
         self._telegram = TelegramLink(user, services)
-        self._wake = asyncio.Event()
+        self._deciding = Errand(f"decide:{user}", self._decide)
+        self._refreshing = Errand(f"status:{user}", self._read_changes)
+        self._restarting = Errand(f"accounts:{user}", self._end_for_accounts)
         self._stopping = False
         self._store_watch = StoreWatch(services)
         self._has_waiting = False
@@ -96,25 +101,20 @@ class UserBot:
         self._refreshed_at = services.clock.monotonic()
         self._swept_at = self._refreshed_at
         self._has_news = False
-        self._look_due = asyncio.Event()
-        self._accounts_changed = asyncio.Event()
 
-    async def run(self, running: asyncio.Event) -> None:
-        """Run until cancelled; set `running` when messages are being read.
+    async def run(self, tasks: asyncio.TaskGroup, begun: Callable[[], Awaitable[None]]) -> str:
+        """Read messages until the user has to sign in to Telegram, and return why.
 
-        Without a Telegram session that works the accounts are followed on: see `signed_out`.
+        `begun` is awaited when they are about to be read. All else goes on in `tasks`: what is open
+        at the broker must not depend on Telegram. While nothing happens none of it is there.
         """
-        await self._load()
-        self.loaded.set()
-        self._wake.set()
-        async with asyncio.TaskGroup() as tasks:
-            for account, follower in self._followers.items():
-                tasks.create_task(follower.run(), name=f"broker:{account}:{self.user}")
-            tasks.create_task(self._trade_notices.run(), name=f"told:{self.user}")
-            tasks.create_task(self._decide(), name=f"decide:{self.user}")
-            tasks.create_task(self._watch_status(), name=f"status:{self.user}")
-            tasks.create_task(self._telegram.listen(self, running), name=f"listen:{self.user}")
-            tasks.create_task(self._until_accounts_change(), name=f"accounts:{self.user}")
+        for follower in self._followers.values():
+            follower.begin(tasks)
+        self._trade_notices.begin(tasks)
+        for errand in (self._deciding, self._refreshing, self._restarting):
+            errand.begin(tasks)
+        self.wake()
+        return await self._telegram.listen(self, begun)
 
     @property
     def lease(self) -> Lease | None:
@@ -123,13 +123,6 @@ class UserBot:
     @property
     def source(self) -> ChatSource | None:
         return self._telegram.source
-
-    async def signed_out(self) -> str:
-        """Wait until the user has to sign in to Telegram, and return why.
-
-        The bot itself goes on: what is open at the broker must not depend on Telegram.
-        """
-        return await self._telegram.signed_out()
 
     async def drain(self) -> None:
         """Decide nothing more and let what was sent settle, in a bounded time."""
@@ -170,14 +163,15 @@ class UserBot:
 
     def wake(self) -> None:
         """Look at the inbox: something may be unread."""
-        self._wake.set()
+        self._deciding.ask()
 
     async def store(self, batch: ChatBatch) -> None:
         """Take a batch from Telegram (port ChatSink)."""
         self._see_clock()
         await self._budget.admit(batch)
         begun = self._services.clock.monotonic()
-        keys = await self._ingest.run(batch)
+        with self._desk.rush.part():
+            keys = await self._ingest.run(batch)
         self._services.pulse.committed(begun, self._services.clock.monotonic())
         for key in keys:
             item = WorkItem(user=self.user, kind="msg", key=f"{key.chat}.{key.message}.{key.rev}")
@@ -203,7 +197,8 @@ class UserBot:
         await self._notify(*told_of(notice))
         await self._tell("chat", {"chat": notice.chat, "notice": notice.kind.value})
 
-    async def _load(self) -> None:
+    async def load(self) -> None:
+        """Read what is needed before anything begins."""
         if self._services.recover is not None:
             await self._services.recover(self.user, self._desk.epoch)
         status = await self._store.bot.status()
@@ -228,20 +223,19 @@ class UserBot:
             )
             for account_id, desk in desks.items()
         }
+        self.is_loaded = True
 
     async def _decide(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            # Without a look at the account nothing is known of what was sent before a restart.
-            if any(desk.is_awaited for desk in self._desk.accounts.values()):
-                self._has_waiting = True
-                continue
-            # What waits holds back its chat: a close must not overtake the entry it closes.
+        if self._stopping:
+            return
+        # Without a look at the account nothing is known of what was sent before a restart.
+        if any(desk.is_awaited for desk in self._desk.accounts.values()):
+            self._has_waiting = True
+            return
+        # What waits holds back its chat: a close must not overtake the entry it closes.
+        with self._desk.rush.part():
             async with self._store_watch:
                 await self._decide_all()
-            if self._stopping:
-                return
 
     async def _decide_all(self) -> None:
         waiting: dict[ChannelId, MessageId] = {}
@@ -319,35 +313,33 @@ class UserBot:
             self._swept_at = asked
             self.wake()
         self._mark = mark
-        is_old = asked - self._refreshed_at >= REFRESH_S
+        is_old = asked - self._refreshed_at >= REFRESH_S or self._standing.has_news()
         if mark is None or mark.rev != self._read_rev or self._has_news or is_old:
-            self._look_due.set()
+            self._refreshing.ask()
         else:
             self._desk.halt_seen_at = max(self._desk.halt_seen_at, asked)
+        for follower in self._followers.values():
+            follower.look_if_due()
 
-    async def _watch_status(self) -> None:
-        """Read again what has changed."""
-        while True:
-            await self._look_due.wait()
-            self._look_due.clear()
-            mark, self._has_news = self._mark, False
-            async with self._store_watch:
-                await self.refresh()
-                self._read_rev = None if mark is None else mark.rev
-                self._refreshed_at = self._services.clock.monotonic()
-                if self._store_watch.is_back():
-                    self.wake()
+    async def _read_changes(self) -> None:
+        mark, self._has_news = self._mark, False
+        async with self._store_watch:
+            await self.refresh()
+            self._read_rev = None if mark is None else mark.rev
+            self._refreshed_at = self._services.clock.monotonic()
+            if self._store_watch.is_back():
+                self.wake()
 
     async def refresh(self) -> None:
         """Read the user's Stop, accounts and watched channels again, once they were read at all."""
-        if not self.loaded.is_set():
+        if not self.is_loaded:
             return
         asked = self._services.clock.monotonic()
         status = await self._store.bot.status()
         self._desk.halt_seen_at = asked
         accounts = {one.account_id: one for one in await accounts_in_use(self._store)}
         if accounts != {key: desk.account for key, desk in self._desk.accounts.items()}:
-            self._accounts_changed.set()
+            self._restarting.ask()
         await self._read_standing()
         if status.halted != self._desk.halted:
             self._desk.halted = status.halted
@@ -361,9 +353,8 @@ class UserBot:
                 follower.states_changed()
             await self._tell("bot", {"states": True})
 
-    async def _until_accounts_change(self) -> None:
+    async def _end_for_accounts(self) -> None:
         """End the bot when its list of accounts is out of date, after what was sent settled."""
-        await self._accounts_changed.wait()
         log.info("accounts_changed")
         await self.drain()
         raise AccountsChangedError

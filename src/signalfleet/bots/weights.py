@@ -7,7 +7,7 @@ import logging
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter_ns
 from typing import Final
 
@@ -37,19 +37,24 @@ SHARED_TYPES: Final[tuple[type, ...]] = (
     Metered,
 )
 """What leads out of a bot: by a task or a frame the walk would reach every other bot."""
+_KNOWN_KINDS: Final[dict[type, bool]] = {}
 
 
 class Walk:
-    """One look at a bot's objects, in slices. Objects may come and go between the slices."""
+    """One look at a bot's objects, in slices. Objects may come and go between the slices.
+
+    `shared` is counted for nobody: objects by their ids, as `shared_parts` finds them.
+    """
 
     def __init__(
         self,
         root: object,
-        shared: Iterable[object] = (),
+        shared: Mapping[int, object] = types.MappingProxyType({}),
         now_ns: Callable[[], int] = perf_counter_ns,
     ) -> None:
         self._now_ns = now_ns
-        self._seen = {id(one) for one in shared}
+        self._shared = shared
+        self._seen: set[int] = set()
         self._open: deque[object] = deque([root])
         self.counted = 0
         self.counted_bytes = 0
@@ -76,9 +81,10 @@ class Walk:
 
     def _count(self, one: object) -> None:
         self.counted += 1
-        if isinstance(one, SHARED_TYPES) or id(one) in self._seen:
+        number = id(one)
+        if number in self._seen or number in self._shared or _leads_out(type(one)):
             return
-        self._seen.add(id(one))
+        self._seen.add(number)
         self.counted_bytes += sys.getsizeof(one, 0)
         if isinstance(one, types.MethodType):
             self._open.append(one.__self__)
@@ -86,8 +92,15 @@ class Walk:
         self._open.extend(gc.get_referents(one))
 
 
-def shared_parts(objects: Iterable[object]) -> tuple[object, ...]:
-    """Return the objects and what they are made of, some levels deep.
+def _leads_out(kind: type) -> bool:
+    found = _KNOWN_KINDS.get(kind)
+    if found is None:
+        found = _KNOWN_KINDS[kind] = issubclass(kind, SHARED_TYPES)
+    return found
+
+
+def shared_parts(objects: Iterable[object]) -> Mapping[int, object]:
+    """Return the objects and what they are made of, some levels deep, by their ids.
 
     Bots reach the parts too: a user's store, for one, knows the database and not the store of all.
     """
@@ -101,7 +114,7 @@ def shared_parts(objects: Iterable[object]) -> tuple[object, ...]:
             found[id(one)] = one
             below.extend(_parts(one))
         level = below
-    return tuple(found.values())
+    return found
 
 
 def _parts(one: object) -> list[object]:

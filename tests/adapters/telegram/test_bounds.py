@@ -27,7 +27,7 @@ from signalfleet.ports.secrets import Secret
 from signalfleet_sim.telegram import SimChannel, SimUser, World
 
 
-def test_updates_that_nobody_looks_at_are_dropped_at_the_bound_and_told_of() -> None:
+async def test_updates_that_nobody_looks_at_are_dropped_at_the_bound_and_told_of() -> None:
     told: list[int] = []
     queue = _Updates()
     queue.overflowed = lambda: told.append(queue.qsize())
@@ -36,7 +36,7 @@ def test_updates_that_nobody_looks_at_are_dropped_at_the_bound_and_told_of() -> 
     assert told == []
     queue.put_nowait("one more")
     assert told == [0]
-    assert queue.get_nowait() == "one more"
+    assert await queue.get() == "one more"
 
 
 @pytest.mark.loopback

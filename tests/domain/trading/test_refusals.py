@@ -156,8 +156,7 @@ REFUSALS: dict[str, dict[str, Any]] = {
     ),
     "zone_unknown": knowing(zone=None),
     "loss_limit_missing": knowing(is_live=True),
-    "live_not_confirmed": knowing(is_live=True)
-    | {"effective": effective(daily_loss="5")},
+    "live_not_confirmed": knowing(is_live=True) | {"effective": effective(daily_loss="5")},
     "prop_pack_unknown": knowing(pack=PackUse(name="mine", is_known=False)),
     "prop_not_confirmed": knowing(pack=PackUse(name="mine", is_known=True, signals="allowed")),
     "prop_signals_forbidden": knowing(

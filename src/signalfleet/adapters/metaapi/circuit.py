@@ -11,7 +11,7 @@ class AccountCircuit:
     __slots__ = ("_failures", "_open_s", "_open_until", "_probing_until")
 
     def __init__(self) -> None:
-        self._failures: deque[float] = deque(maxlen=limits.ACCOUNT_FAILURES)
+        self._failures: list[float] = []
         self._open_s = 0.0
         self._open_until = 0.0
         self._probing_until = 0.0
@@ -33,7 +33,7 @@ class AccountCircuit:
 
     def failed(self, now: float) -> bool:
         """Count a failure; return whether it opened the circuit."""
-        self._failures.append(now)
+        self._failures = [*self._failures, now][-limits.ACCOUNT_FAILURES :]
         if self._open_s:
             if now < self._open_until:
                 return False

@@ -7,7 +7,6 @@ service can have seen. What the service states replaces our own guess.
 import hashlib
 import math
 import re
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -38,7 +37,7 @@ class Bucket:
         self.period = period
         self.total = total
         self._slot_s = period / _SLOTS
-        self._slots: deque[list[float]] = deque()
+        self._slots: list[list[float]] = []
         self._spent = 0.0
         self._over_at = math.inf
 
@@ -60,7 +59,7 @@ class Bucket:
     def _forget(self, now: float) -> None:
         slots = self._slots
         while slots and (slots[0][0] + 1) * self._slot_s <= now - self.period:
-            self._spent -= slots.popleft()[1]
+            self._spent -= slots.pop(0)[1]
         if slots:
             self._over_at = (slots[0][0] + 1) * self._slot_s + self.period
         else:

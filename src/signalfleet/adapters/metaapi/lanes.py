@@ -1,7 +1,6 @@
 """Which calls may use what is kept in reserve, and the permits that keep it."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import IntEnum
@@ -23,10 +22,7 @@ class Permits:
     def __init__(self, most: int, entry: int) -> None:
         self._free = most
         self._free_entry = entry
-        self._waiting: tuple[deque[asyncio.Future[None]], deque[asyncio.Future[None]]] = (
-            deque(),
-            deque(),
-        )
+        self._waiting: tuple[list[asyncio.Future[None]], list[asyncio.Future[None]]] = ([], [])
 
     @asynccontextmanager
     async def hold(self, lane: Lane) -> AsyncIterator[None]:
@@ -60,7 +56,7 @@ class Permits:
         for is_entry in (False, True):
             queue = self._waiting[is_entry]
             while queue and self._has_room(is_entry=is_entry):
-                turn = queue.popleft()
+                turn = queue.pop(0)
                 if not turn.done():
                     self._take(is_entry=is_entry)
                     turn.set_result(None)

@@ -37,9 +37,13 @@ DUPLICATE_WINDOW_S: Final = 120
 ACK_WAIT_S: Final = 60
 MAX_ACK_PENDING: Final = 256
 PULL_BATCH: Final = 8
-PULL_EXPIRES_S: Final = 30
-HEARTBEAT_S: Final = 5
-"""Two of these without a word mean that the server has forgotten the pull request."""
+PULL_EXPIRES_S: Final = 120
+HEARTBEAT_S: Final = 20
+"""Two of these without a word mean that the server has forgotten the pull request.
+
+It says so itself when it comes back or drops a consumer, and whoever reads from here looks into the
+store every few seconds: the silence is the last sign, and 512 slots that beat cost a core's time.
+"""
 
 WORK_BYTES: Final = 1024
 EVENT_BYTES: Final = 8 * 1024

@@ -25,7 +25,6 @@ from signalfleet.ports.errors import FencedError, TemporaryError
 log = structlog.get_logger()
 
 _CONSUMER: Final = re.compile(r"s(\d+)-e(\d+)")
-_LIST_PAGE: Final = 256
 _CLAIM_ATTEMPTS: Final = 25
 
 
@@ -162,7 +161,7 @@ class SlotConsumer:
                 return
 
     async def _claim(self) -> None:
-        """Create the consumer, after removing those of older epochs."""
+        """Create the consumer; those of older epochs, which keep it out, are removed."""
         config = ConsumerConfig(
             name=self._name,
             durable_name=self._name,
@@ -176,32 +175,45 @@ class SlotConsumer:
         with nats_errors("create a consumer"):
             for _ in range(_CLAIM_ATTEMPTS):
                 try:
-                    await self._remove_older()
                     await self._connection.jetstream.add_consumer(limits.STREAM, config)
                 except nats.js.errors.NotFoundError:  # The server came back without its files.
                     await self._connection.ensure_stream()
                 except nats.js.errors.BadRequestError as e:
                     if e.err_code != limits.CONSUMER_OVERLAP:
                         raise
-                    await self._clock.sleep(timedelta(seconds=limits.RETRY_S))
+                    if not await self._remove_older():
+                        await self._clock.sleep(timedelta(seconds=limits.RETRY_S))
                 else:
                     return
         raise TemporaryError(f"slot {self._slot} is still held by another consumer")
 
-    async def _remove_older(self) -> None:
+    async def _remove_older(self) -> bool:
+        """Tell whether there was one; FencedError if a newer one is there."""
+        is_any = False
         for name in await self._consumer_names():
             found = _CONSUMER.fullmatch(name)
             if not found or int(found[1]) != self._slot or int(found[2]) == self._epoch:
                 continue
             if int(found[2]) > self._epoch:
                 raise FencedError(f"slot {self._slot} has a newer owner")
+            is_any = True
             with suppress(nats.js.errors.NotFoundError):
                 await self._connection.jetstream.delete_consumer(limits.STREAM, name)
+        return is_any
 
     async def _consumer_names(self) -> list[str]:
+        """Return the names of all slots' consumers; what else is known of them is long."""
         names: list[str] = []
         while True:
-            page = await self._connection.jetstream.consumers_info(limits.STREAM, len(names))
-            names += [consumer.name for consumer in page]
-            if len(page) < _LIST_PAGE:
+            reply = await self._connection.client.request(
+                f"$JS.API.CONSUMER.NAMES.{limits.STREAM}",
+                json.dumps({"offset": len(names)}).encode(),
+                timeout=limits.REQUEST_S,
+            )
+            answer = json.loads(reply.data)
+            if "error" in answer:
+                nats.js.errors.APIError.from_error(answer["error"])
+            page = answer.get("consumers") or []
+            names += page
+            if not page or len(names) >= answer.get("total", 0):
                 return names

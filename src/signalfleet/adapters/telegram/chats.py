@@ -1,7 +1,6 @@
 """What is known of each watched chat: how far it was read without a hole (pure)."""
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,6 +28,7 @@ from signalfleet.adapters.telegram.mapping import (
 from signalfleet.domain.ids import ChannelId, MessageId
 from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.ports.chat_source import WatchedChat
+from signalfleet.ports.errands import LightEvent
 
 
 class Sync(StrEnum):
@@ -64,16 +64,16 @@ class ChatState:
     tracked: dict[MessageId, datetime | None] = field(default_factory=dict)
     touched: set[MessageId] = field(default_factory=set)
     recheck: set[MessageId] = field(default_factory=set)
-    waiting: deque[Change] = field(default_factory=deque)
+    waiting: list[Change] = field(default_factory=list)
     is_flushing: bool = False
-    failures: deque[float] = field(default_factory=deque)
+    failures: list[float] = field(default_factory=list)
     retry_at: float | None = None
     is_lost: bool = False
     is_forum: bool = False
     compared_at: float | None = None
     removed: dict[MessageId, None] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    synced: asyncio.Event = field(default_factory=asyncio.Event)
+    synced: LightEvent = field(default_factory=LightEvent)
 
     @classmethod
     def of(cls, watched: WatchedChat) -> "ChatState":
@@ -210,7 +210,7 @@ class ChatState:
         """Count a chat that cannot be read; True when the breaker opens just now."""
         self.failures.append(now)
         while self.failures and self.failures[0] < now - LOST_WITHIN.total_seconds():
-            self.failures.popleft()
+            del self.failures[0]
         was_lost = self.is_lost
         self.is_lost = was_lost or len(self.failures) >= LOST_AFTER
         self.sync = Sync.LOST if self.is_lost else Sync.DIRTY

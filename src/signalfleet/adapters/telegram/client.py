@@ -5,7 +5,7 @@ import logging
 import math
 import secrets
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 
 import structlog
@@ -20,7 +20,7 @@ from telethon import TelegramClient, functions
 from telethon.crypto import rsa
 from telethon.errors import FloodWaitError
 
-from signalfleet.adapters.telegram.connection import Link, gated
+from signalfleet.adapters.telegram.connection import GatedConnection, Link
 from signalfleet.adapters.telegram.guard import ForbiddenRequestError, Role, each_request, forbidden
 from signalfleet.adapters.telegram.limits import (
     ENTITIES_MAX,
@@ -97,20 +97,39 @@ def _library_key(pem: str) -> tuple[int, Any]:
     return rsa._compute_fingerprint(key), key  # noqa: SLF001
 
 
-class _Updates(asyncio.Queue[Any]):
-    """What came and was not looked at yet. The library's own queue has no end."""
+class _Updates:
+    """What came and was not looked at yet. The library's own queue has no end.
+
+    `get` gives a future and no coroutine: waiting for one with a limit takes a task.
+    """
+
+    __slots__ = ("_items", "_waiter", "overflowed")
 
     def __init__(self) -> None:
-        super().__init__()
+        self._items: list[Any] = []
+        self._waiter: asyncio.Future[Any] | None = None
         self.overflowed: Callable[[], None] | None = None
 
+    def qsize(self) -> int:
+        return len(self._items)
+
     def put_nowait(self, item: Any) -> None:
-        if self.qsize() >= UPDATES_MAX:
-            while not self.empty():
-                self.get_nowait()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(item)
+            return
+        if len(self._items) >= UPDATES_MAX:
+            self._items.clear()
             if self.overflowed is not None:
                 self.overflowed()
-        super().put_nowait(item)
+        self._items.append(item)
+
+    def get(self) -> "asyncio.Future[Any]":
+        waiter = asyncio.get_running_loop().create_future()
+        if self._items:
+            waiter.set_result(self._items.pop(0))
+        else:
+            self._waiter = waiter
+        return waiter
 
 
 class GuardedClient(TelegramClient):
@@ -132,7 +151,7 @@ class GuardedClient(TelegramClient):
             session,
             settings.api_id,
             settings.api_hash.reveal(),
-            connection=gated(link),
+            connection=GatedConnection,
             # The library leaves an address of the other kind for one of Telegram's own.
             use_ipv6=":" in (session.server_address or ""),
             connection_retries=None,
@@ -153,6 +172,7 @@ class GuardedClient(TelegramClient):
             lang_code=settings.lang_code,
             system_lang_code=settings.lang_code,
         )
+        self._connection = partial(GatedConnection, link)
         self.parse_mode = None
         self.role = role
         self.tap: Tap | None = None
@@ -253,6 +273,18 @@ class GuardedClient(TelegramClient):
         if future.cancelled():
             raise ConnectionError("the connection was closed")
         future.result()
+
+    async def ended_within(self, seconds: float) -> bool:
+        """Wait for the end of this client, for so long; `ended` tells why."""
+        ended = self.disconnected
+        try:
+            await asyncio.wait([ended], timeout=max(seconds, 0.0))
+            return bool(ended.done())
+        finally:
+            if ended.done():
+                _looked_at(ended)
+            else:
+                ended.cancel()
 
     async def ended(self) -> NoReturn:
         """Wait for the end of this client; raises why it ended."""

@@ -32,8 +32,9 @@ class Link:
         self._metrics = metrics
         self._connection: GatedConnection | None = None
         self.ups = 0
-        self.is_up = asyncio.Event()
-        self.changed = asyncio.Event()
+        self.is_up = False
+        self.changed: Callable[[], None] = _nothing
+        """Called when the connection came or went."""
         self.on_first_up: Callable[[], None] | None = None
         self._reason = "first"
         self._inflow = TokenBucket.full(PACKETS_PER_S, PACKETS_BURST, 0.0)
@@ -55,19 +56,19 @@ class Link:
         self._metrics.count(RECONNECTS, reason=self._reason)
         self._reason = "transport"
         self.ups += 1
-        self.is_up.set()
+        self.is_up = True
         if self.on_first_up is not None:
             self.on_first_up()
             self.on_first_up = None
-        self.changed.set()
+        self.changed()
 
     def went_down(self, connection: "GatedConnection") -> None:
         if self._connection is not connection:
             return
         self._connection = None
         self.turn.note_down()
-        self.is_up.clear()
-        self.changed.set()
+        self.is_up = False
+        self.changed()
 
     def abort(self, reason: str) -> None:
         """Reset the socket, if there is one; the library then connects again."""
@@ -77,28 +78,46 @@ class Link:
 
 
 class GatedConnection(ConnectionTcpFull):
-    """A connection of one link; the library makes and reopens it by itself."""
+    """A connection of one link; the library makes and reopens it by itself.
 
-    link: Link  # Given by the subclass that `gated` makes; the library constructs it.
+    It reads and writes where it is asked to. The library's own would have two tasks and two queues
+    for that, which each packet passes.
+    """
+
     _is_judged = False
+
+    def __init__(self, link: Link, *address: Any, **options: Any) -> None:
+        super().__init__(*address, **options)
+        self.link = link
+        self._send_queue = self._recv_queue = None
 
     async def connect(self, timeout: float | None = None, ssl: Any = None) -> None:  # noqa: ASYNC109
         await self.link.turn.turn()
         try:
-            await super().connect(timeout=timeout, ssl=ssl)
+            await self._connect(timeout=timeout, ssl=ssl)
         except (OSError, TimeoutError):
             self.link.turn.note_refused()
             raise
+        self._connected = True
         self._keep_alive()
         self._is_judged = False
         self.link.went_up(self)
 
+    async def send(self, data: bytes) -> None:
+        self._require_connected()
+        self._send(data)
+        await self._writer.drain()
+
     async def recv(self) -> Any:
         await self.link.read_one()
+        self._require_connected()
         try:
-            packet = await super().recv()
+            packet = await self._recv()
         except InvalidBufferError as error:
             self._judge(is_throttled=error.code == TOO_MANY)
+            raise
+        except (OSError, asyncio.IncompleteReadError):
+            self.abort()  # What is left to be sent reaches nobody; closing would wait for it.
             raise
         if not self._is_judged:
             self._judge(is_throttled=packet == _ERROR.pack(-TOO_MANY))
@@ -112,6 +131,10 @@ class GatedConnection(ConnectionTcpFull):
     def abort(self) -> None:
         if self._writer is not None:
             self._writer.transport.abort()
+
+    def _require_connected(self) -> None:
+        if not self._connected:
+            raise ConnectionError("Not connected")
 
     def _judge(self, *, is_throttled: bool) -> None:
         """Tell once for each connection whether the server speaks with us."""
@@ -130,6 +153,4 @@ class GatedConnection(ConnectionTcpFull):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
 
 
-def gated(link: Link) -> type[GatedConnection]:
-    """Make the connection type of one link; the library wants a type, not an object."""
-    return type("LinkConnection", (GatedConnection,), {"link": link})
+def _nothing() -> None: ...

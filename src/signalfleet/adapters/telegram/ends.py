@@ -3,10 +3,6 @@
 from signalfleet.ports.errors import SignInRequiredError, TemporaryError
 
 
-class ClosedError(Exception):
-    """Ends the tasks of a source that was told to close."""
-
-
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the error that says most: a lost sign-in before a lost connection."""
     errors: list[BaseException] = []
@@ -17,10 +13,8 @@ def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
             queue.extend(error.exceptions)
         else:
             errors.append(error)
-    ranks = (ClosedError, SignInRequiredError)
-    for rank in ranks:
-        for error in errors:
-            if isinstance(error, rank):
-                return error
+    for error in errors:
+        if isinstance(error, SignInRequiredError):
+            return error
     outages = (TemporaryError,)
     return next((e for e in errors if not isinstance(e, outages)), errors[0])

@@ -1,6 +1,7 @@
 """From live updates to the sink: filter at once, queue in order, store, move the marks."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ from signalfleet.ports.chat_source import (
     Posted,
 )
 from signalfleet.ports.clock import Clock
+from signalfleet.ports.errands import Errand
 from signalfleet.ports.errors import StoreUnavailableError, TemporaryError
 from signalfleet.ports.metrics import Metrics
 
@@ -61,7 +63,7 @@ class LiveFeed:
         metrics: Metrics,
         *,
         follow_up_wait_s: float,
-        wake: asyncio.Event,
+        wake: Callable[[], None],
     ) -> None:
         self._book = book
         self._repairer = repairer
@@ -69,7 +71,10 @@ class LiveFeed:
         self._metrics = metrics
         self._follow_up_wait_s = follow_up_wait_s
         self._wake = wake
-        self._queue: asyncio.Queue[Change] = asyncio.Queue(QUEUE_MAX)
+        self._queue: list[Change] = []
+        self._delivering = Errand("telegram_deliver", self._deliver)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._sink: ChatSink | None = None
 
     # What the library calls; both must return at once.
 
@@ -96,12 +101,12 @@ class LiveFeed:
             return
         if state is not None and change.message is not None and not state.is_read(change.message):
             change = replace(change, kind=ChangeKind.MARK, message=None)
-        try:
-            self._queue.put_nowait(change)
-        except asyncio.QueueFull:
+        if len(self._queue) >= QUEUE_MAX:
             self._metrics.count(QUEUE_OVERFLOWS)
             self._doubt(chat, "overflow")
             return
+        self._queue.append(change)
+        self._delivering.ask()
         if is_late:
             self._doubt(chat, "difference")
 
@@ -131,7 +136,7 @@ class LiveFeed:
             return
         if isinstance(answer, types.updates.DifferenceTooLong):
             self._book.doubt_all("difference")
-            self._wake.set()
+            self._wake()
             return
         self._doubt(None, "difference")
         for update in getattr(answer, "other_updates", ()):
@@ -144,28 +149,32 @@ class LiveFeed:
         """The library dropped what it could not hold: everything is compared again."""
         self._metrics.count(QUEUE_OVERFLOWS)
         self._book.doubt_all("overflow")
-        self._wake.set()
+        self._wake()
 
     def footprint(self) -> int:
         """Return about how many bytes wait here."""
         chats = sum(state.footprint() for state in self._book)
-        return self._queue.qsize() * CHANGE_BYTES + chats
+        return len(self._queue) * CHANGE_BYTES + chats
 
     # Delivering
 
-    async def deliver(self, sink: ChatSink) -> None:
-        """Bring the queue to the sink until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                change = await self._queue.get()
-                for state, part in await self._targets(change, sink):
-                    if await self._must_wait(state, part, sink):
-                        state.waiting.append(part)
-                        if not state.is_flushing:
-                            state.is_flushing = True
-                            tasks.create_task(self._flush(state, sink), name="telegram_follow_ups")
-                    else:
-                        await self._store(state, part, sink)
+    def begin(self, tasks: asyncio.TaskGroup, sink: ChatSink) -> None:
+        """Bring what comes to the sink from now on."""
+        self._tasks, self._sink = tasks, sink
+        self._delivering.begin(tasks)
+
+    async def _deliver(self) -> None:
+        tasks, sink = self._tasks, self._sink
+        while self._queue and tasks is not None and sink is not None:
+            change = self._queue.pop(0)
+            for state, part in await self._targets(change, sink):
+                if await self._must_wait(state, part, sink):
+                    state.waiting.append(part)
+                    if not state.is_flushing:
+                        state.is_flushing = True
+                        tasks.create_task(self._flush(state, sink), name="telegram_follow_ups")
+                else:
+                    await self._store(state, part, sink)
 
     async def _targets(self, change: Change, sink: ChatSink) -> list[tuple[ChatState, Change]]:
         """Return the chats that a change concerns, with their part of it."""
@@ -207,7 +216,7 @@ class LiveFeed:
                 except TimeoutError:
                     pass
             while state.waiting:
-                change = state.waiting.popleft()
+                change = state.waiting.pop(0)
                 message = change.message
                 if message is not None and message.reply_to is not None:
                     await self._repairer.fetch_context(
@@ -281,7 +290,7 @@ class LiveFeed:
             doubtful = [state for state in self._book if not state.has_counter]
         for state in doubtful:
             state.doubt(reason)
-            self._wake.set()
+            self._wake()
 
     def _has_small_chats(self) -> bool:
         return any(not state.has_counter for state in self._book)

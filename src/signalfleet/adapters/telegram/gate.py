@@ -21,6 +21,7 @@ from signalfleet.adapters.telegram.limits import (
     SHORT_LIFE_S,
 )
 from signalfleet.ports.clock import Chance, Clock
+from signalfleet.ports.errands import LightEvent
 from signalfleet.ports.metrics import Metrics
 
 log = structlog.get_logger()
@@ -136,7 +137,7 @@ class SessionTurn:
         self._refusals = 0
         self._up_since: float | None = None
         self._is_proved = False
-        self._allowed = asyncio.Event()
+        self._allowed = LightEvent()
         self._allowed.set()
         self.is_urgent: Callable[[], bool] = bool
 

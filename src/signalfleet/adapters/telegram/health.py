@@ -2,16 +2,15 @@
 
 import asyncio
 import statistics
-from collections import deque
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import NoReturn
 
 import structlog
 
 from signalfleet.adapters.telegram.limits import CLOCK_PROBES
 from signalfleet.ports.chat_source import ChatSink, LinkHealth, LinkState
 from signalfleet.ports.clock import Clock
+from signalfleet.ports.errands import Errand
 
 log = structlog.get_logger()
 
@@ -26,17 +25,18 @@ class HealthBoard:
         self._clock = clock
         self.now = LinkHealth(state=LinkState.OFFLINE, since=clock.now())
         self.heard_at: float | None = None
-        self._told: deque[LinkHealth] = deque(maxlen=CHANGES_MAX)
-        self._news = asyncio.Event()
-        self._offsets: deque[timedelta] = deque(maxlen=CLOCK_PROBES)
+        self._sink: ChatSink | None = None
+        self._untold: list[LinkHealth] = []
+        self._telling = Errand("telegram_health", self._tell)
+        self._offsets: list[timedelta] = []
 
     def set(self, state: LinkState, reason: str | None = None) -> None:
         if self.now.state is state and self.now.reason == reason:
             return
         log.info("telegram_link_changed", state=state, reason=reason)
         self.now = replace(self.now, state=state, since=self._clock.now(), reason=reason)
-        self._told.append(self.now)
-        self._news.set()
+        self._untold = [*self._untold, self.now][-CHANGES_MAX:]
+        self._telling.ask()
 
     def pong(self) -> None:
         self.now = replace(self.now, last_pong_at=self._clock.now())
@@ -51,13 +51,16 @@ class HealthBoard:
 
     def server_time(self, moment: datetime) -> None:
         """Learn how far Telegram's clock is from ours; it tells whole seconds, cut off."""
-        self._offsets.append(moment + HALF_A_SECOND - self._clock.now())
+        offset = moment + HALF_A_SECOND - self._clock.now()
+        self._offsets = [*self._offsets, offset][-CLOCK_PROBES:]
         seconds = statistics.median(offset.total_seconds() for offset in self._offsets)
         self.now = replace(self.now, clock_offset=timedelta(seconds=seconds))
 
-    async def tell(self, sink: ChatSink) -> NoReturn:
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            while self._told:
-                await sink.link_changed(self._told.popleft())
+    def begin(self, tasks: asyncio.TaskGroup, sink: ChatSink) -> None:
+        """Tell each change from now on."""
+        self._sink = sink
+        self._telling.begin(tasks)
+
+    async def _tell(self) -> None:
+        while self._untold and self._sink is not None:
+            await self._sink.link_changed(self._untold.pop(0))

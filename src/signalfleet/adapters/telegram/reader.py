@@ -1,16 +1,15 @@
 """One user's reader: keeps the connection, proves that it lives, and has gaps repaired."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 import structlog
 from telethon import events, functions
 
-from signalfleet.adapters.telegram.chats import ChatBook, spread
+from signalfleet.adapters.telegram.chats import ChatBook
 from signalfleet.adapters.telegram.client import GuardedClient, within
 from signalfleet.adapters.telegram.connection import Link
 from signalfleet.adapters.telegram.directory import (
@@ -20,7 +19,7 @@ from signalfleet.adapters.telegram.directory import (
     latest_posts,
     list_dialogs,
 )
-from signalfleet.adapters.telegram.ends import ClosedError, first_of
+from signalfleet.adapters.telegram.ends import first_of
 from signalfleet.adapters.telegram.errors import FloodError, KeyUnknownError, translated
 from signalfleet.adapters.telegram.feed import LiveFeed
 from signalfleet.adapters.telegram.fetch import Fetcher
@@ -36,6 +35,7 @@ from signalfleet.adapters.telegram.limits import (
 from signalfleet.adapters.telegram.mapping import UPDATE_TYPES
 from signalfleet.adapters.telegram.repair import Repairer
 from signalfleet.adapters.telegram.requests import Asker
+from signalfleet.adapters.telegram.rounds import Rounds
 from signalfleet.adapters.telegram.session import FleetSession, load_session
 from signalfleet.adapters.telegram.settings import TelegramSettings
 from signalfleet.domain.ids import ChannelId, MessageId
@@ -50,6 +50,7 @@ from signalfleet.ports.chat_source import (
     WatchedChat,
 )
 from signalfleet.ports.clock import Chance, Clock
+from signalfleet.ports.errands import Errand, LightEvent
 from signalfleet.ports.errors import (
     RefusedError,
     SignInRequiredError,
@@ -88,21 +89,28 @@ class TelethonChatSource:
         self._turn = SessionTurn(gate, clock, chance, metrics)
         self._turn.is_urgent = lambda: self._book.has_open_trades
         self._link = Link(self._turn, metrics)
-        self._wake = self._link.changed
+        self._repairing = Errand("telegram_repair", self._repair)
+        self._sweeping = Errand("telegram_sweep", self._sweep_once)
+        self._link.changed = self._repairing.ask
         self._asker = Asker(clock, metrics, settings.pace)
-        self._repairer = Repairer(self._book, self._asker, clock, metrics, self._health.server_time)
+        self._repairer = Repairer(self._book, self._asker, clock, metrics, self._answered)
         self._feed = LiveFeed(
             self._book,
             self._repairer,
             clock,
             metrics,
             follow_up_wait_s=settings.pace.follow_up_wait_s,
-            wake=self._wake,
+            wake=self._repairing.ask,
         )
-        self._closing = asyncio.Event()
-        self._stopped = asyncio.Event()
+        self._rounds = Rounds(settings.pace, clock, chance, self._health)
+        self._sink: ChatSink | None = None
+        self._probed = 0
+        self._tries = 0
+        self._limit: asyncio.Timeout | None = None
+        self._is_closing = False
+        self._stopped = LightEvent()
         self._stopped.set()
-        self._unknown_key: deque[float] = deque()
+        self._unknown_key: list[float] = []
         self._picking = 0
 
     # The port
@@ -111,20 +119,25 @@ class TelethonChatSource:
         if not self._stopped.is_set():
             raise RuntimeError("this source is running already")
         self._stopped.clear()
+        self._sink = sink
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep_connected(sink), name="telegram_link")
-                tasks.create_task(self._feed.deliver(sink), name="telegram_deliver")
-                tasks.create_task(self._health.tell(sink), name="telegram_health")
-                tasks.create_task(self._until_closing(), name="telegram_close")
+            async with asyncio.timeout(None) as self._limit, asyncio.TaskGroup() as tasks:
+                self._health.begin(tasks, sink)
+                self._feed.begin(tasks, sink)
+                if not self._is_closing:
+                    await self._keep_connected()
+        except TimeoutError:
+            if not self._is_closing:
+                raise
         except BaseExceptionGroup as group:
-            error = first_of(group)
-            if isinstance(error, ClosedError):
+            if self._is_closing:
                 return
+            error = first_of(group)
             if isinstance(error, SignInRequiredError):
                 await self._end_signed_out(sink, error)
             raise error from None
         finally:
+            self._limit = None
             self._link.abort("closed")
             if self._health.now.state is not LinkState.SIGN_IN_NEEDED:
                 self._health.set(LinkState.CLOSED)
@@ -132,7 +145,7 @@ class TelethonChatSource:
 
     async def watch(self, chats: Sequence[WatchedChat]) -> None:
         self._book.replace(chats)
-        self._wake.set()
+        self._repairing.ask()
 
     def health(self) -> LinkHealth:
         return self._health.now
@@ -166,7 +179,9 @@ class TelethonChatSource:
             self._asker.client.trim()
 
     async def aclose(self) -> None:
-        self._closing.set()
+        self._is_closing = True
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(self._pace.close_limit_s * 2):
                 await self._stopped.wait()
@@ -211,7 +226,7 @@ class TelethonChatSource:
 
     # The connection
 
-    async def _keep_connected(self, sink: ChatSink) -> NoReturn:
+    async def _keep_connected(self) -> NoReturn:
         stored = load_session(self._secret)
         while True:
             session = FleetSession.of(stored, self._settings)
@@ -223,7 +238,7 @@ class TelethonChatSource:
             client.brake = self._asker.pause_left
             client.add_event_handler(self._on_update, events.Raw(types=UPDATE_TYPES))
             try:
-                await self._one_client(client, sink)
+                await self._one_client(client)
             except SignInRequiredError:
                 raise
             except TemporaryError as error:
@@ -235,7 +250,7 @@ class TelethonChatSource:
                 await client.close(self._link, self._pace.close_limit_s)
             await self._clock.sleep(timedelta(seconds=self._asker.pause_left()))
 
-    async def _one_client(self, client: GuardedClient, sink: ChatSink) -> None:
+    async def _one_client(self, client: GuardedClient) -> None:
         """Use one client until it ends; raises port errors, or what the sink raised."""
         self._health.set(LinkState.CONNECTING)
         try:
@@ -245,15 +260,29 @@ class TelethonChatSource:
         self._asker.client = client
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._until_ended(client), name="telegram_client")
-                tasks.create_task(self._maintain(sink), name="telegram_repair")
-                tasks.create_task(self._ping(client), name="telegram_ping")
-                tasks.create_task(self._sweep(), name="telegram_sweep")
-                tasks.create_task(self._doubt_silence(), name="telegram_silence")
+                self._repairing.begin(tasks)
+                self._sweeping.begin(tasks)
+                self._probed, self._tries = 0, 0
+                self._repairing.ask()
+                await self._go_round(client)
         except BaseExceptionGroup as group:
             raise first_of(group) from None
 
-    async def _until_ended(self, client: GuardedClient) -> None:
+    async def _go_round(self, client: GuardedClient) -> NoReturn:
+        """Ping, sweep and doubt on time until the client ends; raises why it did."""
+        self._rounds.begin()
+        while not await client.ended_within(self._rounds.due_in()):
+            is_up = self._link.is_up
+            if self._rounds.is_ping_due():
+                if is_up:
+                    await self._ping(client)
+                self._rounds.pinged()
+            if self._rounds.is_sweep_due() and is_up and self._asker.pause_left() <= 0:
+                self._sweeping.ask()
+            if self._rounds.is_too_quiet(is_up=is_up):
+                await self._sweep_once()
+                self._link.abort("silence")
+                self._rounds.connected_anew()
         try:
             await client.ended()
         except Exception as error:
@@ -273,38 +302,34 @@ class TelethonChatSource:
         now = self._clock.monotonic()
         self._unknown_key.append(now)
         while self._unknown_key[0] < now - KEY_UNKNOWN_WITHIN.total_seconds():
-            self._unknown_key.popleft()
+            del self._unknown_key[0]
         if len(self._unknown_key) >= KEY_UNKNOWN_TRIES:
             raise SignInRequiredError(
                 "Telegram no longer knows the session; sign in again", reason="unregistered"
             )
 
-    async def _maintain(self, sink: ChatSink) -> NoReturn:
+    async def _repair(self) -> None:
         """Probe and repair after each connect, repair whenever a chat is in doubt."""
-        probed = 0
-        tries = 0
-        while True:
-            await self._link.is_up.wait()
-            self._wake.clear()
-            ups = self._link.ups
-            try:
-                if ups != probed:
-                    await self._probe()
-                    probed = ups
-                await self._repairer.run(sink)
-            except SignInRequiredError:
-                raise
-            except (TemporaryError, StoreUnavailableError) as error:
-                tries += 1
-                await self._wait_after(error, tries)
-                continue
-            tries = 0
-            if ups == self._link.ups and self._link.is_up.is_set():
-                self._health.repaired()
-                self._health.set(LinkState.LIVE)
-            await self._wake.wait()
-            if not self._link.is_up.is_set():
-                self._health.set(LinkState.CONNECTING)
+        if not self._link.is_up or self._sink is None:
+            self._health.set(LinkState.CONNECTING)
+            return  # The next thing to wait for is the connection.
+        ups = self._link.ups
+        try:
+            if ups != self._probed:
+                await self._probe()
+                self._probed = ups
+            await self._repairer.run(self._sink)
+        except SignInRequiredError:
+            raise
+        except (TemporaryError, StoreUnavailableError) as error:
+            self._tries += 1
+            await self._wait_after(error)
+            self._repairing.ask()
+            return
+        self._tries = 0
+        if ups == self._link.ups and self._link.is_up:
+            self._health.repaired()
+            self._health.set(LinkState.LIVE)
 
     async def _probe(self) -> None:
         """Prove that the login is alive; the library does not notice when it is not."""
@@ -315,72 +340,47 @@ class TelethonChatSource:
         self._book.doubt_all("connected")
         self._health.set(LinkState.REPAIRING)
 
-    async def _wait_after(self, error: Exception, tries: int) -> None:
+    async def _wait_after(self, error: Exception) -> None:
         if isinstance(error, FloodError) and error.retry_after is not None:
             wait = error.retry_after
             if wait >= FLOOD_SHOWN_FROM_S:
                 self._health.set(LinkState.FLOODED, error.reason)
         else:
-            wait = self._chance.uniform(0.5, 1.0) * min(RETRY_MAX_S, 2.0**tries)
-        if not self._link.is_up.is_set():
-            self._health.set(LinkState.CONNECTING)
-            return  # The next thing to wait for is the connection.
+            wait = self._chance.uniform(0.5, 1.0) * min(RETRY_MAX_S, 2.0**self._tries)
+        if not self._link.is_up:
+            return
         log.info("telegram_repair_postponed", seconds=round(wait, 1), error=str(error))
         await self._clock.sleep(timedelta(seconds=wait))
 
-    async def _ping(self, client: GuardedClient) -> NoReturn:
-        while True:
-            await self._clock.sleep(self._pace.ping_every)
-            if not self._link.is_up.is_set():
-                continue
-            try:
-                await client.ping(self._pace.ping_limit_s)
-            except TimeoutError:
-                # A path can be dead without a word; the library would notice after minutes.
-                self._link.abort("ping")
-            except Exception as error:
-                known = self._in_port_words(error)
-                if not isinstance(known, TemporaryError):
-                    raise known from error
-            else:
-                self._health.pong()
-
-    async def _sweep(self) -> NoReturn:
-        pace = self._pace
-        while True:
-            chance = self._chance.uniform(-1.0, 1.0)
-            await self._clock.sleep(spread(pace.sweep_every, pace.sweep_jitter, chance))
-            if self._link.is_up.is_set() and self._asker.pause_left() <= 0:
-                await self._sweep_once()
+    async def _ping(self, client: GuardedClient) -> None:
+        try:
+            await client.ping(self._pace.ping_limit_s)
+        except TimeoutError:
+            # A path can be dead without a word; the library would notice after minutes.
+            self._link.abort("ping")
+        except Exception as error:
+            known = self._in_port_words(error)
+            if not isinstance(known, TemporaryError):
+                raise known from error
+        else:
+            self._health.pong()
 
     async def _sweep_once(self) -> None:
         try:
             if await self._repairer.sweep(self._pace.sweep_settle, self._pace.compare_every):
-                self._wake.set()
+                self._repairing.ask()
         except SignInRequiredError:
             raise
         except TemporaryError as error:
             log.debug("telegram_sweep_skipped", error=str(error))
 
-    async def _doubt_silence(self) -> NoReturn:
-        """Connect anew when an account that had updates has none for long; some stalls look so."""
-        begun = self._clock.monotonic()
-        patience = self._pace.silence_s
-        while True:
-            since = max(begun, self._health.heard_at or 0.0)
-            quiet = self._clock.monotonic() - since
-            if quiet < patience:
-                await self._clock.sleep(timedelta(seconds=patience - quiet))
-                continue
-            patience = self._pace.silence_s
-            if self._health.heard_at is not None and self._link.is_up.is_set():
-                await self._sweep_once()
-                self._link.abort("silence")
-                if self._health.heard_at < begun:  # Nights are quiet: look less and less often.
-                    patience = min(2 * quiet, self._pace.silence_max_s)
-            begun = self._clock.monotonic()
-
     # News
+
+    def _answered(self, server_time: datetime) -> None:
+        """Take an answer for a pong: it came the same way."""
+        self._health.server_time(server_time)
+        self._health.pong()
+        self._rounds.pinged()
 
     async def _on_update(self, update: object) -> None:
         self._health.heard()
@@ -390,7 +390,3 @@ class TelethonChatSource:
         self._metrics.count(SESSIONS_LOST, reason=error.reason)
         self._health.set(LinkState.SIGN_IN_NEEDED, error.reason)
         await sink.link_changed(self._health.now)
-
-    async def _until_closing(self) -> NoReturn:
-        await self._closing.wait()
-        raise ClosedError

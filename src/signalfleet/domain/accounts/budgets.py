@@ -1,6 +1,5 @@
 """What one bot may use up: laws of its allowances, and when too much is too often."""
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -74,7 +73,7 @@ class Throttle:
 
     bucket: TokenBucket
     since: float | None = None
-    heavy: deque[float] = field(default_factory=deque)
+    heavy: list[float] = field(default_factory=list)
 
     @classmethod
     def of(cls, limits: BotLimits, now: float) -> "Throttle":
@@ -96,7 +95,7 @@ class Throttle:
             self.since = None
         self.heavy.extend(now for step in steps_s if step > HEAVY_STEP_S)
         while self.heavy and self.heavy[0] < now - HEAVY_WITHIN_S:
-            self.heavy.popleft()
+            del self.heavy[0]
         if len(self.heavy) >= HEAVY_STEPS:
             return "long_steps"
         if self.since is not None and now - self.since > THROTTLED_MAX_S:
@@ -108,13 +107,13 @@ class Throttle:
 class Recycles:
     """Remembers how often a bot was started anew for its use."""
 
-    _at: deque[datetime] = field(default_factory=deque)
+    _at: list[datetime] = field(default_factory=list)
 
     def add(self, now: datetime) -> bool:
         """Count one; True if the bot is to be held, for it does no good to start it again."""
         self._at.append(now)
         while self._at[0] < now - RECYCLE_WINDOW:
-            self._at.popleft()
+            del self._at[0]
         return len(self._at) >= RECYCLES
 
     def clear(self) -> None:

@@ -1,0 +1,166 @@
+"""A user's store as its bot uses it: what it has read or written itself is not read again."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar, cast
+
+from signalfleet.app.kept_journal import KeptJournal
+from signalfleet.domain.ids import ChannelId
+from signalfleet.ports.clock import Clock
+from signalfleet.ports.store import (
+    Account,
+    Accounts,
+    Channel,
+    Channels,
+    OrderJournal,
+    SettingsDocs,
+    UserStore,
+)
+from signalfleet.ports.tenant_records import Quota
+
+T = TypeVar("T")
+
+SEEN_FOR_S: Final = 0.1
+"""A question so soon after the last comes from the same decision, or the same look."""
+MAX_DOCS: Final = 300
+
+
+class KeptStore:
+    """Port UserStore for the one bot that owns the user's slot; it lives as long as the bot."""
+
+    def __init__(self, store: UserStore, clock: Clock) -> None:
+        self._store = store
+        self.journal = cast("OrderJournal", KeptJournal(store.journal, clock))
+        self.settings = cast("SettingsDocs", KeptSettings(store.settings, clock))
+        self.quota = cast("Quota", KeptQuota(store.quota))
+        self.channels = cast("Channels", KeptChannels(store.channels, clock))
+        self.accounts = cast("Accounts", KeptAccounts(store.accounts, clock))
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - The store's own part.
+        return getattr(self._store, name)
+
+
+class KeptSettings:
+    """Port SettingsDocs. A document is read again when its version has become another one.
+
+    The web writes settings too, and what it wrote counts for the next signal: so versions, all in
+    one read, are asked for again with the next question that comes a moment later.
+    """
+
+    def __init__(self, settings: SettingsDocs, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._kept: dict[str, tuple[Mapping[str, object], int]] = {}
+        self._seen_at: float | None = None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - The documents' own method.
+        return getattr(self._settings, name)
+
+    async def get(self, scope: str) -> tuple[Mapping[str, object], int]:
+        if self._seen_at is None or self._clock.monotonic() - self._seen_at > SEEN_FOR_S:
+            await self._see()
+        kept = self._kept.get(scope)
+        if kept is None:
+            doc, version = await self._settings.get(scope)
+            kept = MappingProxyType(dict(doc)), version
+            if len(self._kept) >= MAX_DOCS:
+                self._kept.clear()
+            self._kept[scope] = kept
+        return kept
+
+    async def put(self, scope: str, doc: Mapping[str, object], version: int) -> int:
+        try:
+            return await self._settings.put(scope, doc, version)
+        finally:
+            self._kept.pop(scope, None)
+
+    async def _see(self) -> None:
+        """Learn which documents are other ones by now."""
+        asked = self._clock.monotonic()
+        versions = await self._settings.versions()
+        kept = self._kept.items()
+        self._kept = {scope: one for scope, one in kept if versions.get(scope, 0) == one[1]}
+        self._seen_at = asked
+
+
+class _Lately(Generic[T]):
+    """What was read a moment ago."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._read_at = 0.0
+        self._found: Sequence[T] | None = None
+
+    async def get(self, read: Callable[[], Awaitable[Sequence[T]]]) -> Sequence[T]:
+        asked = self._clock.monotonic()
+        if self._found is None or asked - self._read_at > SEEN_FOR_S:
+            self._found, self._read_at = await read(), asked
+        return self._found
+
+    def forget(self) -> None:
+        self._found = None
+
+
+class KeptChannels:
+    """Port Channels: one read for all channels serves a whole decision."""
+
+    def __init__(self, channels: Channels, clock: Clock) -> None:
+        self._channels = channels
+        self._lately: _Lately[Channel] = _Lately(clock)
+
+    async def list(self) -> Sequence[Channel]:
+        return await self._lately.get(self._channels.list)
+
+    async def get(self, chat: ChannelId) -> Channel | None:
+        return next((one for one in await self.list() if one.chat == chat), None)
+
+    async def put(self, channel: Channel) -> Channel:
+        try:
+            return await self._channels.put(channel)
+        finally:
+            self._lately.forget()
+
+
+class KeptAccounts:
+    """Port Accounts: one read for all accounts serves a whole decision."""
+
+    def __init__(self, accounts: Accounts, clock: Clock) -> None:
+        self._accounts = accounts
+        self._lately: _Lately[Account] = _Lately(clock)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - The accounts' own method.
+        return getattr(self._accounts, name)
+
+    async def list(self) -> Sequence[Account]:
+        return await self._lately.get(self._accounts.list)
+
+    async def put(self, account: Account) -> Account:
+        try:
+            return await self._accounts.put(account)
+        finally:
+            self._lately.forget()
+
+
+class KeptQuota:
+    """Port Quota. What a bot counts nobody else does; whether there is room, the store says."""
+
+    def __init__(self, quota: Quota) -> None:
+        self._quota = quota
+        self._used: dict[tuple[str, str], int] = {}
+
+    async def used(self, kind: str, day: str) -> int:
+        key = (kind, day)
+        if key not in self._used:
+            self._used = {key: await self._quota.used(kind, day)}
+        return self._used[key]
+
+    async def reserve(self, kind: str, day: str, limit: int) -> int | None:
+        self._used.pop((kind, day), None)
+        count = await self._quota.reserve(kind, day, limit)
+        if count is not None:
+            self._used = {(kind, day): count}
+        return count
+
+    async def give_back(self, kind: str, day: str) -> None:
+        self._used.pop((kind, day), None)
+        await self._quota.give_back(kind, day)

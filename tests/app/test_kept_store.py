@@ -1,0 +1,158 @@
+"""What the bot's own store remembers is never older than what the web has written a moment ago."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from kit.clock import LoopClock
+from kit.store_rows import CELL, ME, a_channel, a_profile, an_account
+from signalfleet.adapters.memory import MemoryStore
+from signalfleet.app.kept_store import SEEN_FOR_S, KeptStore
+from signalfleet.app.rush import FEW, PATIENCE_S, Rush
+from signalfleet.ports.errors import ConflictError
+from signalfleet.ports.store import CopyMode, UserStore
+
+LATER = timedelta(seconds=SEEN_FOR_S * 2)
+
+
+class Counted:
+    """Counts the calls of a part of the store."""
+
+    def __init__(self, part: Any) -> None:
+        self._part = part
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._part, name)
+
+        async def call(*args: Any) -> Any:
+            self.calls.append(name)
+            return await method(*args)
+
+        return call
+
+
+class Counting:
+    """A user's store whose parts count their calls."""
+
+    def __init__(self, store: UserStore) -> None:
+        names = ("settings", "channels", "accounts", "quota", "journal")
+        self.parts = {name: Counted(getattr(store, name)) for name in names}
+
+    def __getattr__(self, name: str) -> Any:
+        return self.parts[name]
+
+
+@pytest.fixture
+async def web() -> UserStore:
+    store = MemoryStore(cell=CELL)
+    await store.fleet.add_user(a_profile(ME))
+    return store.user(ME)
+
+
+@pytest.fixture
+def counted(web: UserStore) -> Counting:
+    return Counting(web)
+
+
+@pytest.fixture
+def clock() -> LoopClock:
+    return LoopClock()
+
+
+@pytest.fixture
+def mine(counted: Counting, clock: LoopClock) -> Any:
+    return KeptStore(counted, clock)
+
+
+async def test_settings_that_are_as_they_were_are_not_read_again(
+    web: UserStore, mine: Any, counted: Counting, clock: LoopClock
+) -> None:
+    await web.settings.put("user", {"risk_percent": "1"}, 0)
+    for _ in range(3):
+        assert await mine.settings.get("user") == ({"risk_percent": "1"}, 1)
+        assert await mine.settings.get("channel:-1") == ({}, 0)
+        await clock.sleep(LATER)
+    assert counted.parts["settings"].calls.count("get") == 2
+    assert counted.parts["settings"].calls.count("versions") == 3
+
+
+async def test_what_the_web_changed_counts_for_the_next_signal(
+    web: UserStore, mine: Any, clock: LoopClock
+) -> None:
+    assert await mine.settings.get("user") == ({}, 0)
+    await web.settings.put("user", {"risk_percent": "2"}, 0)
+    await clock.sleep(LATER)
+    assert await mine.settings.get("user") == ({"risk_percent": "2"}, 1)
+
+
+async def test_what_the_bot_wrote_itself_is_read_at_once(mine: Any) -> None:
+    await mine.settings.get("habit:-1")
+    await mine.settings.put("habit:-1", {"total": 1}, 0)
+    assert await mine.settings.get("habit:-1") == ({"total": 1}, 1)
+
+
+async def test_after_a_conflict_the_newer_document_is_read(web: UserStore, mine: Any) -> None:
+    await mine.settings.get("states")
+    await web.settings.put("states", {"user": "panic"}, 0)
+    with pytest.raises(ConflictError):
+        await mine.settings.put("states", {}, 0)
+    assert await mine.settings.get("states") == ({"user": "panic"}, 1)
+
+
+async def test_what_is_kept_cannot_be_changed_by_who_reads_it(mine: Any) -> None:
+    doc, _ = await mine.settings.get("user")
+    with pytest.raises(TypeError):
+        doc["risk_percent"] = "9"
+
+
+async def test_one_read_of_channels_and_accounts_serves_a_decision(
+    web: UserStore, mine: Any, counted: Counting, clock: LoopClock
+) -> None:
+    channel = await web.channels.put(a_channel())
+    account = await web.accounts.put(an_account())
+    assert await mine.channels.get(channel.chat) == channel
+    assert await mine.channels.list() == (channel,)
+    assert await mine.accounts.list() == (account,)
+    assert await mine.accounts.get(account.account_id) == account
+    assert counted.parts["channels"].calls == ["list"]
+    await web.channels.put(a_channel(title="Silver Room", version=channel.version))
+    await clock.sleep(LATER)
+    found = await mine.channels.get(channel.chat)
+    assert found is not None
+    assert (found.title, found.mode) == ("Silver Room", CopyMode.OFF)
+
+
+async def test_the_days_count_is_read_once_and_given_back_as_the_store_says(
+    web: UserStore, mine: Any, counted: Counting
+) -> None:
+    await web.quota.reserve("trades", "2026-03-02", 5)
+    assert await mine.quota.used("trades", "2026-03-02") == 1
+    assert await mine.quota.reserve("trades", "2026-03-02", 5) == 2
+    assert await mine.quota.used("trades", "2026-03-02") == 2
+    assert counted.parts["quota"].calls.count("used") == 1
+    await mine.quota.give_back("trades", "2026-03-02")
+    assert await mine.quota.used("trades", "2026-03-02") == 1
+    assert await mine.quota.reserve("trades", "2026-03-02", 1) is None
+
+
+async def test_what_follows_up_waits_for_a_rush_of_orders_but_not_for_long() -> None:
+    rush, loop = Rush(), asyncio.get_running_loop()
+    begun = loop.time()
+    parts = [rush.part() for _ in range(FEW + 1)]
+    for part in parts[:FEW]:
+        part.__enter__()
+    await rush.over()
+    assert loop.time() == begun
+    parts[FEW].__enter__()
+    waiting = asyncio.create_task(rush.over())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    parts[FEW].__exit__(None, None, None)
+    await waiting
+    assert loop.time() == begun
+    with rush.part():
+        await rush.over()
+    assert loop.time() == pytest.approx(begun + PATIENCE_S)
