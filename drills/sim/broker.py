@@ -48,7 +48,7 @@ class SimBroker:
         answer = self._market.receive(order, fate, self._life.number)
         try:
             async with asyncio.timeout(CALL_S):
-                return await asyncio.shield(answer)
+                return await answer
         except TimeoutError:
             return Unknown(cause="timeout")
 

@@ -191,9 +191,11 @@ def _done_is_done(books: _Books) -> Iterator[str]:
 def _stops_tighten(books: _Books) -> Iterator[str]:
     """No position ever gets a stop where it loses more: no message may do that, and no rule does.
 
-    An order that is carried out very late may undo a newer one; nobody can call it back.
+    An order that is carried out when its sender has given up waiting for it, or is gone, may undo a
+    newer one; nobody can call it back.
     """
-    if any(received.fate == "late" for received in books.world.market.received):
+    market = books.world.market
+    if market.unawaited or any(received.fate == "late" for received in market.received):
         return
     last: dict[int, Decimal] = {}
     for view in books.world.market.views:

@@ -92,7 +92,8 @@ class View:
 class Market:
     """One account at one broker. `faults` may be replaced while it runs.
 
-    `pending` counts orders that were received and are still to be carried out.
+    `pending` counts orders that were received and are still to be carried out, `unawaited` those
+    that were carried out when nobody waited for their answer any more.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Market:
         self.executed: list[Executed] = []
         self.refusals = 0
         self.pending = 0
+        self.unawaited = 0
         self._rng = rng
         self._volatility = volatility
         self._clock = clock
@@ -184,6 +186,7 @@ class Market:
 
     def _carry_out(self, order: BrokerOrder, fate: str, answer: asyncio.Future[Reply]) -> None:
         self.pending -= 1
+        self.unawaited += answer.cancelled()
         hidden = fate.startswith("no_id")
         outcome = self._exchange.execute(
             self._account, command_of(order, hidden=hidden), self._clock.now()
