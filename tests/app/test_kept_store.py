@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -45,6 +45,29 @@ class Counting:
         return self.parts[name]
 
 
+class SlowReads:
+    """A user's store whose reads find what they find at once and answer when the gate opens."""
+
+    def __init__(self, store: UserStore) -> None:
+        self._store = store
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def __getattr__(self, name: str) -> Any:
+        part, gate = getattr(self._store, name), self.gate
+
+        class Part:
+            def __getattr__(self, method: str) -> Any:
+                async def call(*args: Any) -> Any:
+                    found = await getattr(part, method)(*args)
+                    await gate.wait()
+                    return found
+
+                return call
+
+        return Part()
+
+
 @pytest.fixture
 async def web() -> UserStore:
     store = MemoryStore(cell=CELL)
@@ -85,6 +108,40 @@ async def test_what_the_web_changed_counts_for_the_next_signal(
     assert await mine.settings.get("user") == ({}, 0)
     await web.settings.put("user", {"risk_percent": "2"}, 0)
     await clock.sleep(LATER)
+    assert await mine.settings.get("user") == ({"risk_percent": "2"}, 1)
+
+
+async def test_what_decides_sees_what_was_written_right_before(
+    web: UserStore, mine: Any, clock: LoopClock
+) -> None:
+    channel = await web.channels.put(a_channel(title="Gold Room"))
+    assert await mine.settings.get("asks") == ({}, 0)
+    assert await mine.channels.get(channel.chat) == channel
+    assert await mine.accounts.list() == ()
+    await web.settings.put("asks", {"asks": []}, 0)
+    newer = await web.channels.put(a_channel(title="Silver Room", version=channel.version))
+    account = await web.accounts.put(an_account())
+    mine.look_again()
+    assert await mine.settings.get("asks") == ({"asks": []}, 1)
+    assert await mine.channels.get(channel.chat) == newer
+    assert await mine.accounts.list() == (account,)
+
+
+async def test_a_read_that_began_before_does_not_hide_what_is_newer(
+    web: UserStore, clock: LoopClock
+) -> None:
+    slow = SlowReads(web)
+    mine: Any = KeptStore(cast("UserStore", slow), clock)
+    slow.gate.clear()
+    early = asyncio.gather(mine.channels.list(), mine.settings.get("user"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    channel = await web.channels.put(a_channel())
+    await web.settings.put("user", {"risk_percent": "2"}, 0)
+    mine.look_again()
+    slow.gate.set()
+    await early
+    assert await mine.channels.list() == (channel,)
     assert await mine.settings.get("user") == ({"risk_percent": "2"}, 1)
 
 

@@ -9,10 +9,11 @@ from typing import Any, Final
 from kit import scenario_book as books
 from kit.clock import settle_down
 from kit.scenario_script import Scenario, ScriptError, Step
-from kit.scenario_town import ACCOUNTS, Town, a_town
+from kit.scenario_town import ACCOUNTS, USER, Town, a_town
 from signalfleet.app.asks import answer_ask, open_asks, open_follow_ups
 from signalfleet.app.copy_states import set_state, stop_all
 from signalfleet.app.exits import begin_exit, end_exit
+from signalfleet.app.go_live import go_live
 from signalfleet.app.leave_account import leave_account
 from signalfleet.app.probation import (
     begin_probation,
@@ -33,8 +34,6 @@ from signalfleet.web.present.words import Words
 AFTER_MESSAGE_S: Final = 3.0
 AFTER_CHANGE_S: Final = 6.0
 """What a page writes is seen by the bot within five seconds at the latest."""
-AFTER_PLAN_S: Final = 70.0
-"""What no page writes is seen within a minute."""
 AFTER_PRICE_S: Final = 1.0
 PACE: Final = frozenset({"polling_too_fast"})
 """A scenario's user does in a minute what others do in a day; the credits limit reads here too."""
@@ -99,6 +98,7 @@ class Player:
             "back": self._back,
             "leave": self._leave,
             "confirm": self._confirm,
+            "live": self._live,
             "tier": self._tier,
             "expect": self._expectations.check,
         }
@@ -257,10 +257,17 @@ class Player:
         account, now = ACCOUNTS[step.words[0]], self._town.clock.product.now()
         await confirm_pack(self._town.mine, account, load_packs(), now)
 
+    async def _live(self, step: Step) -> None:
+        """`live account`: its user types the account's number and lets it trade real money."""
+        (name,) = step.words
+        login = self._town.metaapi.world.accounts[self._town.sim_accounts[name]].login
+        now = self._town.clock.product.now()
+        await go_live(self._town.mine, ACCOUNTS[name], login, load_packs(), now)
+
     async def _tier(self, step: Step) -> None:
         """`tier FREE`: the plan that the user has from now on."""
-        self._town.plan["tier"] = step.words[0]
-        await settle_down(AFTER_PLAN_S)
+        await self._town.store.fleet.set_tier(USER, step.words[0])
+        await settle_down(AFTER_CHANGE_S)
 
     async def _restart(self, _: Step) -> None:
         await self._town.kill()

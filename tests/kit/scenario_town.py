@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final
@@ -108,7 +108,6 @@ class Town:
     sim_accounts: dict[str, str]
     channels: dict[str, SimChannel]
     services: BotServices
-    plan: dict[str, str] = field(default_factory=dict)
     manager: UserBotManager | None = None
     task: asyncio.Task[None] | None = None
 
@@ -211,10 +210,7 @@ async def a_town(
         services = _services(clock, store, bus, credentials, telegram, metaapi, http)
         if news is not None:
             services = replace(services, calendar=StillCalendar(news))
-        plan = {"tier": tier}
-        services = replace(
-            services, limits_of=lambda _tier: PLANS.get(plan["tier"]) or limits_of(plan["tier"])
-        )
+        services = replace(services, limits_of=lambda tier: PLANS.get(tier) or limits_of(tier))
         await credentials.put(USER, "telegram_session", session_for(world, reader))
         profile = UserProfile(
             user_id=USER,
@@ -235,7 +231,6 @@ async def a_town(
             sim_accounts=sim_accounts,
             channels=channels,
             services=services,
-            plan=plan,
         )
         await _connect(town, credentials, world, reader)
         if has_paper:

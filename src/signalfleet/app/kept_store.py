@@ -21,7 +21,7 @@ from signalfleet.ports.tenant_records import Quota
 T = TypeVar("T")
 
 SEEN_FOR_S: Final = 0.1
-"""A question so soon after the last comes from the same decision, or the same look."""
+"""A question so soon after the last comes from the same look; a decision begins with a new one."""
 MAX_DOCS: Final = 300
 
 
@@ -30,14 +30,22 @@ class KeptStore:
 
     def __init__(self, store: UserStore, clock: Clock) -> None:
         self._store = store
+        self._settings = KeptSettings(store.settings, clock)
+        self._channels = KeptChannels(store.channels, clock)
+        self._accounts = KeptAccounts(store.accounts, clock)
         self.journal = cast("OrderJournal", KeptJournal(store.journal, clock))
-        self.settings = cast("SettingsDocs", KeptSettings(store.settings, clock))
+        self.settings = cast("SettingsDocs", self._settings)
         self.quota = cast("Quota", KeptQuota(store.quota))
-        self.channels = cast("Channels", KeptChannels(store.channels, clock))
-        self.accounts = cast("Accounts", KeptAccounts(store.accounts, clock))
+        self.channels = cast("Channels", self._channels)
+        self.accounts = cast("Accounts", self._accounts)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - The store's own part.
         return getattr(self._store, name)
+
+    def look_again(self) -> None:
+        """Read anew what the web writes too: all that it has written by now counts."""
+        for one in (self._settings, self._channels, self._accounts):
+            one.look_again()
 
 
 class KeptSettings:
@@ -52,6 +60,7 @@ class KeptSettings:
         self._clock = clock
         self._kept: dict[str, tuple[Mapping[str, object], int]] = {}
         self._seen_at: float | None = None
+        self._looks = 0
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - The documents' own method.
         return getattr(self._settings, name)
@@ -68,6 +77,10 @@ class KeptSettings:
             self._kept[scope] = kept
         return kept
 
+    def look_again(self) -> None:
+        self._seen_at = None
+        self._looks += 1
+
     async def put(self, scope: str, doc: Mapping[str, object], version: int) -> int:
         try:
             return await self._settings.put(scope, doc, version)
@@ -76,11 +89,12 @@ class KeptSettings:
 
     async def _see(self) -> None:
         """Learn which documents are other ones by now."""
-        asked = self._clock.monotonic()
+        asked, looks = self._clock.monotonic(), self._looks
         versions = await self._settings.versions()
         kept = self._kept.items()
         self._kept = {scope: one for scope, one in kept if versions.get(scope, 0) == one[1]}
-        self._seen_at = asked
+        if looks == self._looks:  # Else it was asked before what is to be seen now.
+            self._seen_at = asked
 
 
 class _Lately(Generic[T]):
@@ -90,15 +104,20 @@ class _Lately(Generic[T]):
         self._clock = clock
         self._read_at = 0.0
         self._found: Sequence[T] | None = None
+        self._forgets = 0
 
     async def get(self, read: Callable[[], Awaitable[Sequence[T]]]) -> Sequence[T]:
-        asked = self._clock.monotonic()
-        if self._found is None or asked - self._read_at > SEEN_FOR_S:
-            self._found, self._read_at = await read(), asked
-        return self._found
+        asked, forgets = self._clock.monotonic(), self._forgets
+        if self._found is not None and asked - self._read_at <= SEEN_FOR_S:
+            return self._found
+        found = await read()
+        if forgets == self._forgets:  # Else it was read before what is to be seen now.
+            self._found, self._read_at = found, asked
+        return found
 
     def forget(self) -> None:
         self._found = None
+        self._forgets += 1
 
 
 class KeptChannels:
@@ -113,6 +132,9 @@ class KeptChannels:
 
     async def get(self, chat: ChannelId) -> Channel | None:
         return next((one for one in await self.list() if one.chat == chat), None)
+
+    def look_again(self) -> None:
+        self._lately.forget()
 
     async def put(self, channel: Channel) -> Channel:
         try:
@@ -133,6 +155,9 @@ class KeptAccounts:
 
     async def list(self) -> Sequence[Account]:
         return await self._lately.get(self._accounts.list)
+
+    def look_again(self) -> None:
+        self._lately.forget()
 
     async def put(self, account: Account) -> Account:
         try:

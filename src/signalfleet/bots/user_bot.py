@@ -66,7 +66,8 @@ class UserBot:
         self.link: LinkHealth | None = None
         self.is_loaded = False
         self._services = services
-        self._store = cast("UserStore", KeptStore(services.store.user(user), services.clock))
+        self._kept = KeptStore(services.store.user(user), services.clock)
+        self._store = cast("UserStore", self._kept)
         self._desk = UserDesk(
             user=user,
             installation=services.installation,
@@ -256,6 +257,7 @@ class UserBot:
     async def _decide_one(self, stored: StoredMessage) -> bool:
         """Decide on a message; False if it must wait and its chat with it."""
         key = stored.key
+        self._kept.look_again()
         try:
             handled = await self._handle.run(stored)
         except PortError:
@@ -335,6 +337,7 @@ class UserBot:
         if not self.is_loaded:
             return
         asked = self._services.clock.monotonic()
+        self._kept.look_again()
         status = await self._store.bot.status()
         self._desk.halt_seen_at = asked
         accounts = {one.account_id: one for one in await accounts_in_use(self._store)}
