@@ -33,18 +33,18 @@ class DailySummary:
     async def run(self, user: UserId, now: datetime) -> bool:
         """Tell if it is time; True if the user was told."""
         store = self._store.user(user)
-        profile = await self._store.fleet.get_user(user)
-        if profile is None or not (await store.bot.status()).wish_on:
-            return False
         doc, _ = await store.settings.get(CHOICES_SCOPE)
         wished = choices_from(doc).summary_at
-        local = now.astimezone(zone_of(profile.timezone))
-        if wished is None:
+        profile = await self._store.fleet.get_user(user)
+        if wished is None or profile is None:
             return False
+        local = now.astimezone(zone_of(profile.timezone))
         due = local.replace(hour=wished.hour, minute=wished.minute, second=0, microsecond=0)
         if due > local:
             due -= DAY
-        if local - due > LATE or not await self._is_first(store, due.date().isoformat()):
+        if local - due > LATE or not (await store.bot.status()).wish_on:
+            return False
+        if not await self._is_first(store, due.date().isoformat()):
             return False
         notice = Notice(
             kind=NoticeKind.DAILY_SUMMARY,

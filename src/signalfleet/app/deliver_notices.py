@@ -114,11 +114,13 @@ class DeliverNotices:
     async def run(self, user: UserId) -> timedelta | None:
         """Deliver what is due; return when to look again, None if only news can change anything."""
         store = self._store.user(user)
+        linked = await linked_targets(store)
+        if not linked:
+            return None
         newest = await store.notices.recent(1)
         number = newest[0].number if newest else 0
         if self._quiet.get(user) == number:
             return None
-        linked = await linked_targets(store)
         await self._sweep_off(user, linked)
         on = [kind for kind, one in linked.items() if one.is_on and kind in self._lines]
         if not on:

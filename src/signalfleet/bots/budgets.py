@@ -30,6 +30,7 @@ from signalfleet.ports.store import StoredMessage
 log = structlog.get_logger()
 
 TICK: Final = timedelta(seconds=1)
+WEIGH_EVERY: Final = timedelta(seconds=2)
 SLICE_PAUSE: Final = timedelta(milliseconds=20)
 SHOW_EVERY: Final = 10
 """In ticks: how often sums are made and shown."""
@@ -237,7 +238,7 @@ class Budgets:
         return self._all
 
     async def run(self) -> None:
-        """Charge what is used once a second, and weigh one bot, until cancelled."""
+        """Charge what is used once a second, and weigh one bot in two, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._tick_on(), name="charge")
             tasks.create_task(self._weigh_on(), name="weigh")
@@ -249,7 +250,7 @@ class Budgets:
 
     async def _weigh_on(self) -> NoReturn:
         while True:
-            await self._clock.sleep(TICK)
+            await self._clock.sleep(WEIGH_EVERY)
             await self.weigh_next()
 
     def tick(self) -> None:
@@ -316,8 +317,8 @@ class Budgets:
             if user not in self._running:
                 continue
             self._turns.append(user)
-            large = self._large()
-            return large if large is not None and self._ticks % 2 else user
+            large = self._large() if self._ticks % 2 else None
+            return user if large is None else large
         return None
 
     def _large(self) -> UserId | None:

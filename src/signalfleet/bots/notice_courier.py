@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 GATHER: Final = timedelta(seconds=1)
 """The legs of one signal open together and are told together."""
-LOOK: Final = timedelta(seconds=30)
+LOOK: Final = timedelta(seconds=60)
 AT_ONCE: Final = 8
 TICK: Final = timedelta(seconds=0.25)
 SUMMARY_EVERY_S: Final = 60.0

@@ -98,7 +98,7 @@ class UserBot:
         self._store_watch = StoreWatch(services)
         self._has_waiting = False
         self._mark: UserMark | None = None
-        self._read_rev: str | None = None
+        self._read_rev: tuple[object, ...] | None = None
         self._refreshed_at = services.clock.monotonic()
         self._swept_at = self._refreshed_at
         self._has_news = False

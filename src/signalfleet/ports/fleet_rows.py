@@ -17,7 +17,7 @@ class WebSession:
 class UserMark:
     """`rev` is another one after any change of Stop, accounts, channels, settings or profile."""
 
-    rev: str
+    rev: tuple[object, ...]
     has_unread: bool
 
 

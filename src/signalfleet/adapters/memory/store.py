@@ -261,4 +261,4 @@ def _mark(profile: UserProfile, rows: UserRows) -> UserMark:
         sum(version for scope, (_, version) in rows.settings.items() if scope != OFTEN_WRITTEN),
     )
     unread = any(row.stored.state is MessageState.NEW for row in rows.messages.values())
-    return UserMark(rev=repr(told), has_unread=unread)
+    return UserMark(rev=told, has_unread=unread)

@@ -1,5 +1,6 @@
 """Slots, users, wishes and sessions, in SQL."""
 
+import operator
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from signalfleet.ports.errors import RefusedError
 from signalfleet.ports.fleet_rows import AttemptLimit, UserMark, WebSession
 from signalfleet.ports.store import UserProfile
 
-_MARKS: Final = (
+_rev_of: Final = operator.itemgetter(
     "tier",
     "timezone",
     "wish_rev",
@@ -27,6 +28,7 @@ _MARKS: Final = (
     "chats",
     "settings",
 )
+"""Taken of a thousand rows every few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +223,7 @@ def runs_of(slots: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _mark(row: Row) -> UserMark:
-    return UserMark(rev=repr([row[name] for name in _MARKS]), has_unread=bool(row["unread"]))
+    return UserMark(rev=_rev_of(row), has_unread=bool(row["unread"]))
 
 
 def _profile(row: Row) -> UserProfile:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import math
-import secrets
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
 from typing import Any, NoReturn
@@ -179,6 +178,7 @@ class GuardedClient(TelegramClient):
         self.brake: Brake | None = None
         self.clicked: Any = None
         self._metrics = metrics
+        self._pings = 0
         self._updates_queue = self._sender._updates_queue = _Updates()  # noqa: SLF001
         self._guard_sender()
 
@@ -264,11 +264,18 @@ class GuardedClient(TelegramClient):
 
     async def ping(self, limit_s: float) -> None:
         """Ask for a pong. Raises TimeoutError after `limit_s`, and whatever ended the wait."""
-        future = self._sender.send(functions.PingRequest(secrets.randbits(62)))
+        self._pings += 1
+        future = self._sender.send(functions.PingRequest(self._pings))
         future.add_done_callback(_looked_at)
         # The future stays the library's: it sets the answer without asking whether anybody waits.
-        done, _ = await asyncio.wait([future], timeout=limit_s)
-        if not done:
+        waiter = asyncio.get_running_loop().create_future()
+        timer = asyncio.get_running_loop().call_later(limit_s, _set, waiter)
+        future.add_done_callback(partial(_set, waiter))
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+        if not future.done():
             raise TimeoutError
         if future.cancelled():
             raise ConnectionError("the connection was closed")
@@ -276,15 +283,17 @@ class GuardedClient(TelegramClient):
 
     async def ended_within(self, seconds: float) -> bool:
         """Wait for the end of this client, for so long; `ended` tells why."""
-        ended = self.disconnected
+        ended = self._sender._disconnected  # noqa: SLF001 - the public one is made anew each time
+        waiter = asyncio.get_running_loop().create_future()
+        timer = asyncio.get_running_loop().call_later(max(seconds, 0.0), _set, waiter)
+        wake = partial(_set, waiter)
+        ended.add_done_callback(wake)
         try:
-            await asyncio.wait([ended], timeout=max(seconds, 0.0))
-            return bool(ended.done())
+            await waiter
         finally:
-            if ended.done():
-                _looked_at(ended)
-            else:
-                ended.cancel()
+            timer.cancel()
+            ended.remove_done_callback(wake)
+        return bool(ended.done())
 
     async def ended(self) -> NoReturn:
         """Wait for the end of this client; raises why it ended."""
@@ -312,6 +321,11 @@ def _looked_at(future: "asyncio.Future[Any]") -> None:
     """Take the result, so that asyncio does not report an error nobody looked at."""
     if not future.cancelled():
         future.exception()
+
+
+def _set(waiter: "asyncio.Future[None]", _of: object = None) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 async def within(limit_s: float, link: Link, work: Awaitable[Any]) -> None:

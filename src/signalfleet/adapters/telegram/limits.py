@@ -63,7 +63,7 @@ NUMBER_BYTES: Final = 100
 class Pace:
     """How often and how long; the defaults are for Telegram, tests and drills may hurry."""
 
-    ping_every: timedelta = timedelta(seconds=30)
+    ping_every: timedelta = timedelta(seconds=34)
     ping_limit_s: float = 10.0
     sweep_every: timedelta = timedelta(seconds=90)
     sweep_jitter: float = 0.3
