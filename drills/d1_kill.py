@@ -23,6 +23,8 @@ SETTLE_LIMIT_S: Final = 60.0
 LIMIT_S: Final = 1800.0
 POINT_LIMIT_S: Final = 30
 MOVES_WITHIN_S: Final = 20.0
+POINTS_IN_A_ROW: Final = 3
+"""Then a life without a kill: most points come before an order leaves, and attempts are counted."""
 PROGRESS_EVERY: Final = 10
 CALLS: Final = (
     *("inbox.add", "inbox.unread", "inbox.revisions"),
@@ -59,11 +61,15 @@ async def kill_often(
         killed = await _kill_at_random(rig, kills, least_signals - len(points), begun)
         await rig.kill()
         reached = 0
-        for point in points:
+        for number, point in enumerate(points, 1):
             await rig.start(crash=point)
             is_reached = await _post_until_dead(rig)
             reached += is_reached
             _say(f"{point} {'reached' if is_reached else 'NOT REACHED'}", begun)
+            if number % POINTS_IN_A_ROW == 0:
+                await rig.start()
+                await rig.until_settled(SETTLE_LIMIT_S, while_moving=True)
+                await rig.kill()
         await rig.start()
         recovery = time.monotonic()
         backlog = await rig.backlog()
