@@ -29,11 +29,11 @@ PROGRESS_EVERY: Final = 10
 CALLS: Final = (
     *("inbox.add", "inbox.unread", "inbox.revisions"),
     *("journal.decide", "journal.settle", "journal.open_intents", "journal.live_trades"),
-    *("journal.get_trade", "journal.intents_of_trades", "journal.trades_of_signals"),
+    *("journal.intents_of_trades", "journal.trades_of_signals"),
     *("journal.copies_of_signals", "journal.recent_signals", "journal.signals_of_message"),
     *("broker.submit", "broker.snapshot", "broker.account", "broker.instrument", "broker.quote"),
 )
-"""Everything that is awaited between a message and its settled order."""
+"""Everything that is awaited between a message and its settled order, as nothing is over then."""
 LATER: Final = (
     *("broker.submit:before:2", "broker.submit:after:2", "broker.submit:after:3"),
     *("journal.settle:before:2", "journal.settle:after:2", "journal.settle:before:3"),
