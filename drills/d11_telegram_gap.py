@@ -19,6 +19,8 @@ TITLE: Final = (
 )
 SEED: Final = 20_271
 AGE_S: Final = 25
+ANSWER_S: Final = 30
+"""A doubtful call that was edited just now is a question; nobody answers, and it ends."""
 """A signal may be so old; all that is posted in a gap is older, and so must not be opened."""
 AWAY_S: Final = 2.0
 LIMIT_S: Final = 60.0
@@ -55,7 +57,8 @@ async def run() -> Result:
 async def _play(rig: Rig, books: Books) -> tuple[dict[str, Any], bool]:
     documents = books.of(rig.user).settings
     doc, version = await documents.get("user")
-    await documents.put("user", {**doc, "max_signal_age": str(AGE_S)}, version)
+    wishes = {"max_signal_age": str(AGE_S), "approval_ttl": str(ANSWER_S)}
+    await documents.put("user", {**doc, **wishes}, version)
     await rig.start()
     await until(lambda: _listens(rig), LIMIT_S)
     signals = [await rig.post_signal() for _ in GAPS]

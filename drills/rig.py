@@ -79,7 +79,7 @@ class Rig:
     """Keep the directory with logs and database: something is to be looked at."""
     _log_from: int = 0
     _streams: Counter[tuple[str, str]] = field(default_factory=Counter)
-    _written: set[tuple[str, str]] = field(default_factory=set)
+    _written: set[tuple[str, Decimal]] = field(default_factory=set)
 
     async def start(self, *, crash: str | None = None, role: Sequence[str] = ()) -> None:
         """Start the product; `crash` is a point of bootstrap.drill, `role` more of the command."""
@@ -149,9 +149,9 @@ class Rig:
             places=max(-int(ask.as_tuple().exponent), 1),
         )
         # Levels that were written before would be the same idea again.
-        while any((symbol, level) in self._written for level in (post.stop, *post.targets)):
+        while not self._written.isdisjoint(_levels_of(post)):
             post = replace(post, distance=post.distance * NUDGE)
-        self._written |= {(symbol, level) for level in (post.stop, *post.targets)}
+        self._written |= _levels_of(post)
         self.posted += 1
         return replace(post, message=await self._post(post.chat, {"text": post.text}))
 
@@ -302,6 +302,11 @@ class Rig:
 
     async def _given_up(self, store: SqlStore) -> int:
         return sum([await _given_up(store, one) for one in self.users])
+
+
+def _levels_of(post: Posted) -> set[tuple[str, Decimal]]:
+    """Return the levels as numbers: a price may be written with more zeros another time."""
+    return {(post.symbol, Decimal(level)) for level in (post.stop, *post.targets)}
 
 
 async def _given_up(store: SqlStore, user: UserId) -> int:
