@@ -3,10 +3,12 @@
 import ipaddress
 from typing import Annotated, Final, TypeAlias
 
-from fastapi import Depends
+from fastapi import Depends, Path
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from signalfleet.domain.ids import AccountId
+from signalfleet.ports.store import Account
 from signalfleet.web.auth.csrf import TOKEN_FIELD, TOKEN_HEADER, is_same_origin, is_token
 from signalfleet.web.auth.sessions import Signed
 from signalfleet.web.context import context_of
@@ -39,6 +41,19 @@ async def signed_in_guard(request: Request) -> Signed:
 
 
 SignedIn: TypeAlias = Annotated[Signed, Depends(signed_in_guard)]
+
+
+async def own_account_guard(
+    signed: SignedIn, account: Annotated[str, Path(min_length=1, max_length=64)]
+) -> Account:
+    """Return the account that the path names; another user's does not exist."""
+    found = await signed.store.accounts.get(AccountId(account))
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+OwnAccount: TypeAlias = Annotated[Account, Depends(own_account_guard)]
 
 
 async def same_origin_guard(request: Request) -> None:

@@ -1,9 +1,8 @@
 """Connecting a MetaTrader account: token, account or new one, progress, what was found there."""
 
-from typing import Annotated, Final
+from typing import Final
 
 import structlog
-from fastapi import Path
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -13,7 +12,6 @@ from signalfleet.app.exits import exit_policy_of
 from signalfleet.app.go_live import waiting_accounts
 from signalfleet.app.leave_account import LEAVING, accounts_in_use, leave_account
 from signalfleet.domain.accounts.exits import POLICY_WORDS
-from signalfleet.domain.ids import AccountId
 from signalfleet.domain.settings.choices import ExitPolicy
 from signalfleet.ports.bus import Plain
 from signalfleet.ports.errors import (
@@ -24,7 +22,7 @@ from signalfleet.ports.errors import (
 )
 from signalfleet.web.auth.sessions import Signed
 from signalfleet.web.context import context_of
-from signalfleet.web.guards import SignedIn, read_form
+from signalfleet.web.guards import OwnAccount, SignedIn, read_form
 from signalfleet.web.limits import LimitClass
 from signalfleet.web.mt5_desk import NOT_SET_UP, TYPED_MAX, Mt5Desk
 from signalfleet.web.pages.live import page_values
@@ -137,19 +135,15 @@ async def mt5_again(request: Request, signed: SignedIn) -> Response:
 
 
 @table.route("POST", "/accounts/{account}/disconnect", Access.OWNER, audit="account_disconnected")
-async def disconnect(
-    request: Request, signed: SignedIn, account: Annotated[str, Path(min_length=1, max_length=64)]
-) -> Response:
+async def disconnect(request: Request, signed: SignedIn, account: OwnAccount) -> Response:
     """Take an account away; what is open there ends as it was chosen with the button."""
-    if await signed.store.accounts.get(AccountId(account)) is None:
-        raise HTTPException(404)
     wanted = (await read_form(request)).get("exit_policy", "")
     if wanted not in set(ExitPolicy):
         raise HTTPException(422, "Choose what becomes of open trades.")
     context = context_of(request)
     now, policy = context.deps.clock.now(), ExitPolicy(wanted)
     try:
-        await leave_account(signed.store, AccountId(account), policy, now)
+        await leave_account(signed.store, account.account_id, policy, now)
     except RefusedError as error:
         raise HTTPException(404) from error
     return RedirectResponse(HOME, 303)

@@ -1,9 +1,7 @@
 """The first time real money is to be traded on an account: what it needs, and the button."""
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Path
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -16,19 +14,17 @@ from signalfleet.app.go_live import (
     is_loss_limited,
     waits_for_word,
 )
-from signalfleet.domain.ids import AccountId
 from signalfleet.ports.errors import ConflictError, RefusedError
 from signalfleet.ports.store import Account
 from signalfleet.web.auth.sessions import Signed
 from signalfleet.web.auth.stepup import PROOF_LASTS, is_fresh
 from signalfleet.web.context import context_of
-from signalfleet.web.guards import SignedIn, read_form
+from signalfleet.web.guards import OwnAccount, SignedIn, read_form
 from signalfleet.web.pages.live import page_values
 from signalfleet.web.present.formats import one_line
 from signalfleet.web.routes import Access, RouteTable
 
 table: Final = RouteTable()
-AccountName = Annotated[str, Path(min_length=1, max_length=64)]
 MINUTES: Final = int(PROOF_LASTS.total_seconds() // 60)
 SIGN_IN: Final = f"Sign in again: this needs a sign-in of the last {MINUTES} minutes."
 SENTENCES: Final = {
@@ -41,34 +37,27 @@ FORBIDDEN: Final = 403
 
 
 @table.route("GET", "/accounts/{account}/live", Access.OWNER)
-async def live_page(request: Request, signed: SignedIn, account: AccountName) -> Response:
-    return await _page(request, signed, await _account(signed, account))
+async def live_page(request: Request, signed: SignedIn, account: OwnAccount) -> Response:
+    return await _page(request, signed, account)
 
 
 @table.route("POST", "/accounts/{account}/live", Access.OWNER, audit="went_live")
-async def let_trade(request: Request, signed: SignedIn, account: AccountName) -> Response:
+async def let_trade(request: Request, signed: SignedIn, account: OwnAccount) -> Response:
     """Let an account trade real money; whatever is missing is said at once."""
-    deps, found = context_of(request).deps, await _account(signed, account)
+    deps = context_of(request).deps
     typed = (await read_form(request)).get("number", "")[: MOST_DIGITS + 1]
     if not is_fresh(signed, deps):
-        return await _page(request, signed, found, (SIGN_IN,), FORBIDDEN)
+        return await _page(request, signed, account, (SIGN_IN,), FORBIDDEN)
     try:
-        await go_live(signed.store, found.account_id, typed, deps.packs, deps.clock.now())
+        await go_live(signed.store, account.account_id, typed, deps.packs, deps.clock.now())
     except NotReadyError as error:
         problems = tuple(SENTENCES[lack] for lack in error.lacks)
-        return await _page(request, signed, found, problems, 422)
+        return await _page(request, signed, account, problems, 422)
     except RefusedError:
-        return await _page(request, signed, found, (NO_MONEY,), 422)
+        return await _page(request, signed, account, (NO_MONEY,), 422)
     except ConflictError:
-        return await _page(request, signed, found, (CHANGED,), 409)
-    return RedirectResponse(f"/accounts/{found.account_id}/live", 303)
-
-
-async def _account(signed: Signed, name: str) -> Account:
-    account = await signed.store.accounts.get(AccountId(name))
-    if account is None:
-        raise HTTPException(404)
-    return account
+        return await _page(request, signed, account, (CHANGED,), 409)
+    return RedirectResponse(f"/accounts/{account.account_id}/live", 303)
 
 
 async def _page(

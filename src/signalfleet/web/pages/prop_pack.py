@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Path
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,7 +11,6 @@ from signalfleet.app.edit_settings import EditSettings, SettingsPlace, load_leve
 from signalfleet.app.prop_packs import NONE, confirm_pack, pack_use
 from signalfleet.domain.accounts.tiers import limits_of
 from signalfleet.domain.errors import DomainError
-from signalfleet.domain.ids import AccountId
 from signalfleet.domain.risk.prop_packs import PropPack, Signals
 from signalfleet.domain.settings.catalogue import CATALOGUE
 from signalfleet.domain.settings.resolve import Level, resolve
@@ -21,14 +18,13 @@ from signalfleet.ports.errors import ConflictError, RefusedError
 from signalfleet.ports.store import Account, UserStore
 from signalfleet.web.auth.sessions import Signed
 from signalfleet.web.context import context_of
-from signalfleet.web.guards import SignedIn, read_form
+from signalfleet.web.guards import OwnAccount, SignedIn, read_form
 from signalfleet.web.pages.live import page_values
 from signalfleet.web.present.formats import one_line
 from signalfleet.web.routes import Access, RouteTable
 
 table: Final = RouteTable()
 PROOF: Final = "confirm"
-AccountName = Annotated[str, Path(min_length=1, max_length=64)]
 SLUG_CHARS: Final = 40
 SIGNALS: Final = {
     Signals.ALLOWED: "The firm lets its traders follow the signals of others.",
@@ -48,12 +44,12 @@ class Change:
 
 
 @table.route("GET", "/accounts/{account}/pack", Access.OWNER)
-async def pack_page(request: Request, signed: SignedIn, account: AccountName) -> Response:
+async def pack_page(request: Request, signed: SignedIn, account: OwnAccount) -> Response:
     return await _page(request, signed, account)
 
 
 @table.route("POST", "/accounts/{account}/pack", Access.OWNER, audit="prop_pack_confirmed")
-async def use_pack(request: Request, signed: SignedIn, account: AccountName) -> Response:
+async def use_pack(request: Request, signed: SignedIn, account: OwnAccount) -> Response:
     """Choose and confirm a pack in one step, after its changes were shown; or take it off."""
     deps = context_of(request).deps
     form = await read_form(request)
@@ -63,36 +59,28 @@ async def use_pack(request: Request, signed: SignedIn, account: AccountName) -> 
     if form.get("confirm", "").strip().lower() != PROOF:
         text = f"Type the word {PROOF} if all of it holds. Nothing was changed."
         return await _page(request, signed, account, text, 422, chosen=wanted)
-    found = await _account(signed, account)
     editor = EditSettings(signed.store, limits_of(signed.profile.tier).at_least(deps.least_quota))
     try:
-        await editor.change(SettingsPlace(account=found.account_id), {"prop_pack": wanted})
+        await editor.change(SettingsPlace(account=account.account_id), {"prop_pack": wanted})
         if wanted != NONE:
             now = deps.clock.now()
-            await confirm_pack(signed.store, found.account_id, deps.packs, now)
+            await confirm_pack(signed.store, account.account_id, deps.packs, now)
     except (RefusedError, ConflictError) as error:
         return await _page(request, signed, account, _sentence(str(error)), 409, chosen=wanted)
-    return RedirectResponse(f"/accounts/{found.account_id}/pack?saved=1", 303)
-
-
-async def _account(signed: Signed, name: str) -> Account:
-    account = await signed.store.accounts.get(AccountId(name))
-    if account is None:
-        raise HTTPException(404)
-    return account
+    return RedirectResponse(f"/accounts/{account.account_id}/pack?saved=1", 303)
 
 
 async def _page(
     request: Request,
     signed: Signed,
-    name: str,
+    account: Account,
     error: str = "",
     status: int = 200,
     *,
     chosen: str = "",
 ) -> Response:
     context = context_of(request)
-    packs, account = context.deps.packs, await _account(signed, name)
+    packs = context.deps.packs
     doc, _ = await signed.store.settings.get(f"account:{account.account_id}")
     current = str(doc.get("prop_pack", NONE))
     shown = chosen or request.query_params.get("pack", "")[:SLUG_CHARS] or current
