@@ -32,6 +32,8 @@ RATE: Final = 50.0
 SECONDS: Final = 60.0
 REST_S: Final = 3.0
 CALM_S: Final = 15.0
+CALM_SHARE: Final = 0.2
+CALM_WITHIN_S: Final = 30.0
 START_S: Final = 180.0
 PATIENCE_S: Final = 60.0
 MOST_TIMES_BARE: Final = 2.0
@@ -65,7 +67,7 @@ async def measure(bots: int, *, rate: float = RATE, seconds: float = SECONDS) ->
             figures["start_s"] = round(await rig.start(limit_s=START_S + bots / 10), 1)
             await asyncio.sleep(CALM_S)
             ours = [await _round(rig.towns, rig.worker, bots) for _ in range(WARM_UP + ROUNDS)]
-            await asyncio.sleep(CALM_S)
+            await _calm(rig.worker)
             sustained, is_quick = await _sustained(rig, rate, seconds)
         violations = await rig.towns.violations()
     best, bare = _median(ours[WARM_UP:]), _median(floor[WARM_UP:])
@@ -131,7 +133,7 @@ async def _round(towns: Towns, worker: Other, bots: int) -> Round:
     own, telegram, broker = (b["cpu_s"] - a["cpu_s"] for a, b in zip(before, after, strict=True))
     stages = {"executed": max((one.executed_at for one in orders), default=0.0) - posted.at}
     stages |= await _stages(worker, posted)
-    await asyncio.sleep(REST_S)
+    await _calm(worker)
     return Round(
         wall_s=stages["executed"],
         executed=len(orders),
@@ -140,6 +142,17 @@ async def _round(towns: Towns, worker: Other, bots: int) -> Round:
         broker_cpu_s=broker,
         stages=stages,
     )
+
+
+async def _calm(worker: Other) -> None:
+    """Wait until nothing follows up any more: a post into the middle of it is another figure."""
+    deadline, share = time.monotonic() + CALM_WITHIN_S, 1.0
+    before = await worker.ask("cpu")
+    while share > CALM_SHARE and time.monotonic() < deadline:
+        await asyncio.sleep(1.0)
+        after = await worker.ask("cpu")
+        share = (after["cpu_s"] - before["cpu_s"]) / (after["at"] - before["at"])
+        before = after
 
 
 async def _stages(worker: Other, posted: Posted) -> dict[str, float]:

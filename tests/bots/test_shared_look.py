@@ -1,14 +1,17 @@
 """One look at the store for all bots: it finds what changed, and asks each bot only then."""
 
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from kit.builders import CHAT, USER
+from kit.builders import ACCOUNT, CHAT, USER
 from kit.chat_script import a_message, posted
 from kit.clock import settle_down
 from kit.fleet import GOLD_BUY, a_fleet
 from signalfleet.app.execute_gate import entries_paused
+from signalfleet.app.rush import LANES
+from signalfleet.domain.settings.choices import CopyState
 from signalfleet.domain.trading.intents import IntentState
 from signalfleet.ports.store import Store
 
@@ -87,6 +90,21 @@ async def test_what_a_lost_wake_up_left_unread_is_found_by_the_look() -> None:
         await settle_down(LOOK_S + 0.5)
         assert len(fleet.broker.entries) == 2
         assert await fleet.in_state(IntentState.HELD) == []
+
+
+async def test_who_waits_for_a_turn_at_what_follows_up_knows_of_its_stop_meanwhile() -> None:
+    async with a_fleet() as fleet, AsyncExitStack() as others:
+        await settle_down(2 * LOOK_S)
+        desk = fleet.manager.active_bots[USER]._desk
+        for _ in range(LANES):
+            await others.enter_async_context(desk.rush.turn())
+        await fleet.say(GOLD_BUY)
+        assert fleet.broker.entries
+        await settle_down(30)
+        assert entries_paused(desk) is None
+        await fleet.mine.settings.put("states", {"user": "paused"}, 0)
+        await settle_down(LOOK_S + 0.5)
+        assert desk.states.of(ACCOUNT) is CopyState.PAUSED, "what others wrote waits for nobody"
 
 
 async def test_while_the_store_is_away_no_bot_knows_of_its_stop() -> None:

@@ -24,6 +24,7 @@ from signalfleet.app.newer_levels import is_outdated
 from signalfleet.app.not_to_be_read import not_to_be_read
 from signalfleet.app.paused_follow_ups import offer_paused
 from signalfleet.app.profile_document import ProfileRefusedError
+from signalfleet.app.trade_notices import has_refusals
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.watch_layouts import LayoutWatch, Look
 from signalfleet.app.withdrawn_signals import plan_deleted, plan_turned
@@ -55,7 +56,8 @@ NEVER_CAME: Final = "levels_never_came"
 class Handled:
     """What came of a message. `intents` were claimed and must now be sent, each once.
 
-    What must wait holds back the chat's later messages too, if `holds_chat`.
+    What must wait holds back the chat's later messages too, if `holds_chat`; of what is refused,
+    if `has_refusals`, the user may have to be told.
     """
 
     intents: tuple[Intent, ...] = ()
@@ -64,6 +66,7 @@ class Handled:
     reason: str | None = None
     look: Look | None = None
     asked: tuple[Ask, ...] = ()
+    has_refusals: bool = True
 
 
 @dataclass(slots=True)
@@ -148,7 +151,8 @@ class HandleMessage:
             intents=len(decision.intents),
             reason=decision.reason,
         )
-        return Handled(intents=decision.intents, reason=decision.reason, look=draft.look)
+        intents, reason, told = decision.intents, decision.reason, has_refusals(decision)
+        return Handled(intents=intents, reason=reason, look=draft.look, has_refusals=told)
 
     async def keep_look(self, handled: Handled) -> bool:
         """Count how the message was written, once its orders are on their way.

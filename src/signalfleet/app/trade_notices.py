@@ -13,7 +13,13 @@ from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.ids import ChannelId, TradeId
 from signalfleet.domain.money import Price
 from signalfleet.domain.trading.intents import Intent, IntentState, Lane
-from signalfleet.domain.trading.records import CopyOutcome, MessageKey, Trade, TradeState
+from signalfleet.domain.trading.records import (
+    CopyOutcome,
+    Decision,
+    MessageKey,
+    Trade,
+    TradeState,
+)
 from signalfleet.ports.chat_source import ChatBatch, Origin
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errands import Errand
@@ -32,6 +38,7 @@ TOLD_AFTER_START: Final = timedelta(hours=1)
 REMEMBERED: Final = 2000
 WAITING: Final = 2000
 PAUSE: Final = timedelta(seconds=5)
+FOLLOWED: Final = "followed"
 NO_MATTER: Final = frozenset(
     {"no_open_trade", "nothing_to_do", "nothing_pending", "already_so", "already_filled"}
 )
@@ -82,10 +89,10 @@ class TradeNotices:
             if not self._has_begun:
                 await self._clock.sleep(PAUSE)
         while self._waiting:
-            await self._rush.over()
             item = self._waiting[0]
             try:
-                await self._look(item)
+                async with self._rush.turn():
+                    await self._look(item)
             except PortError as error:
                 log.warning("trade_notices_wait", cause=type(error).__name__)
                 await self._clock.sleep(PAUSE)
@@ -186,7 +193,7 @@ class TradeNotices:
                 await self._once(NoticeKind.TRADE_REFUSED, f"signal:{record.signal_id}", facts)
         for step in await self._store.journal.trace(key):
             reason = step.facts.get("reason")
-            if step.stage != "followed" or reason is None or reason in NO_MATTER:
+            if step.stage != FOLLOWED or reason is None or reason in NO_MATTER:
                 continue
             about = f"message:{key.chat}.{key.message}"
             facts = {"text": str(step.facts.get("action", "")), "reason": str(reason)}
@@ -201,6 +208,15 @@ class TradeNotices:
         self._told[kind, about] = None
         while len(self._told) > REMEMBERED:
             del self._told[next(iter(self._told))]
+
+
+def has_refusals(decision: Decision) -> bool:
+    """Tell whether a look at the decided message may find something to tell of."""
+    return (
+        any(record.outcome is not None for record in decision.signals)
+        or any(copy.outcome is not None for copy in decision.copies)
+        or any(step.stage == FOLLOWED and "reason" in step.facts for step in decision.trace)
+    )
 
 
 def _result(trade: Trade) -> str:

@@ -74,7 +74,8 @@ class WatchTrades:
             if entry is None:
                 continue
             early = trade.state is TradeState.PENDING and await self._is_cancelled_early(trade)
-            entry = replace(entry, steps=steps_now(entry, own))
+            steps = steps_now(entry, own)
+            entry = entry if steps == entry.steps else replace(entry, steps=steps)
             if needs_watching(trade, entry, cancels_early=early):
                 found.append(_Watched(trade=trade, entry=entry, intents=own, cancels_early=early))
         return found

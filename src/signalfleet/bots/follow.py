@@ -203,10 +203,10 @@ class AccountFollower:
         full = True
         while True:
             if self._account.reconciled and not self._unknown:
-                await self._desk.rush.over()
+                is_routine = all(moment > self._desk.clock.now() for moment in self._due())
+                await self._desk.rush.before_look(is_routine=is_routine)
             # A look that fails counts too: what was due before it must not make it spin.
-            now = self._desk.clock.now()
-            self._looked_at = now
+            self._looked_at = now = self._desk.clock.now()
             self._planned = [moment for moment in self._planned if moment > now]
             self._after_settling = [one for one in self._after_settling if one[0] > now]
             try:

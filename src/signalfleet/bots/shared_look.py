@@ -3,6 +3,7 @@
 A thousand bots that each ask every few seconds cost more than all they do besides.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Final, NoReturn
@@ -13,6 +14,7 @@ from signalfleet.bots.user_bot import UserBot
 from signalfleet.domain.ids import UserId
 
 EVERY: Final = timedelta(seconds=5)
+TOGETHER: Final = 25
 
 
 class SharedLook:
@@ -44,5 +46,7 @@ class SharedLook:
         slots = sorted(self._slots())
         marks = await self._services.store.fleet.marks(self._cell, slots) if slots else {}
         is_back = self._watch.is_back()
-        for user, bot in self._bots().items():
+        for number, (user, bot) in enumerate(tuple(self._bots().items()), 1):
             bot.looked(asked, marks.get(user), is_back=is_back)
+            if not number % TOGETHER:
+                await asyncio.sleep(0)  # Orders are not to wait until all have heard.

@@ -21,6 +21,7 @@ from signalfleet.app.user_desk import UserDesk
 from signalfleet.bots.budgets import BotBudget, may_protect
 from signalfleet.bots.chat_notices import told_of
 from signalfleet.bots.follow import AccountFollower
+from signalfleet.bots.freshness import Freshness
 from signalfleet.bots.services import BotServices
 from signalfleet.bots.standing import Standing
 from signalfleet.bots.store_watch import StoreWatch
@@ -44,8 +45,6 @@ from signalfleet.ports.store import StoredMessage, UserStore
 log = structlog.get_logger()
 
 SWEEP_S: Final = 30.0
-REFRESH_S: Final = 300.0
-"""How often all is read again, though nothing says that it has changed."""
 DRAIN_GRACE: Final = timedelta(seconds=8)
 TURNED: Final = {"text": "an edit turned the signal round, and nothing was opened or closed"}
 
@@ -93,15 +92,14 @@ class UserBot:
         self._telegram = TelegramLink(user, services)
         self._deciding = Errand(f"decide:{user}", self._decide)
         self._refreshing = Errand(f"status:{user}", self._read_changes)
+        self._following_up = Errand(f"follow_up:{user}", self._follow_up)
+        self._reading = asyncio.Lock()
         self._restarting = Errand(f"accounts:{user}", self._end_for_accounts)
         self._stopping = False
         self._store_watch = StoreWatch(services)
         self._has_waiting = False
-        self._mark: UserMark | None = None
-        self._read_rev: tuple[object, ...] | None = None
-        self._refreshed_at = services.clock.monotonic()
-        self._swept_at = self._refreshed_at
-        self._has_news = False
+        self._fresh = Freshness(read_at=services.clock.monotonic())
+        self._swept_at = self._fresh.read_at
 
     async def run(self, tasks: asyncio.TaskGroup, begun: Callable[[], Awaitable[None]]) -> str:
         """Read messages until the user has to sign in to Telegram, and return why.
@@ -112,7 +110,7 @@ class UserBot:
         for follower in self._followers.values():
             follower.begin(tasks)
         self._trade_notices.begin(tasks)
-        for errand in (self._deciding, self._refreshing, self._restarting):
+        for errand in (self._deciding, self._refreshing, self._following_up, self._restarting):
             errand.begin(tasks)
         self.wake()
         return await self._telegram.listen(self, begun)
@@ -282,7 +280,8 @@ class UserBot:
         if handled.reason == Doubt.SIDE_FLIPPED.value:
             about = f"message:{key.chat}.{key.message}"
             await self._notify(NoticeKind.FOLLOW_UP_NOT_APPLIED, about, TURNED)
-        self._trade_notices.message(key)
+        if handled.has_refusals:
+            self._trade_notices.message(key)
         await self._tell("signal", {"chat": key.chat, "message": key.message, "rev": key.rev})
         return True
 
@@ -314,21 +313,26 @@ class UserBot:
         if self._has_waiting or is_back or (is_sweep if mark is None else mark.has_unread):
             self._swept_at = asked
             self.wake()
-        self._mark = mark
-        is_old = asked - self._refreshed_at >= REFRESH_S or self._standing.has_news()
-        if mark is None or mark.rev != self._read_rev or self._has_news or is_old:
+        self._fresh.mark = mark
+        if self._fresh.is_outdated:
             self._refreshing.ask()
         else:
             self._desk.halt_seen_at = max(self._desk.halt_seen_at, asked)
+            if self._fresh.is_due(asked) or self._standing.has_news():
+                self._following_up.ask()
         for follower in self._followers.values():
             follower.look_if_due()
 
+    async def _follow_up(self) -> None:
+        """Read what the bot's own doing may have changed, when no order waits for it."""
+        async with self._desk.rush.turn():
+            await self._read_changes()
+
     async def _read_changes(self) -> None:
-        mark, self._has_news = self._mark, False
-        async with self._store_watch:
+        async with self._store_watch, self._reading:
+            mark = self._fresh.begin()
             await self.refresh()
-            self._read_rev = None if mark is None else mark.rev
-            self._refreshed_at = self._services.clock.monotonic()
+            self._fresh.end(mark, self._services.clock.monotonic())
             if self._store_watch.is_back():
                 self.wake()
 
@@ -380,7 +384,7 @@ class UserBot:
             self._services.notified(self.user)
 
     async def _tell(self, kind: str, payload: dict[str, object]) -> None:
-        self._has_news = self._has_news or kind == "trade"
+        self._fresh.has_news = self._fresh.has_news or kind == "trade"
         await self._services.bus.publish_event(
             LiveEvent(user=self.user, kind=kind, payload=payload)
         )

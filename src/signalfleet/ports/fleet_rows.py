@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from signalfleet.domain.ids import UserId
 
@@ -13,9 +14,16 @@ class WebSession:
     expires_at: datetime
 
 
+OFTEN_WRITTEN: Final = ("hold:", "habit:")
+"""Documents whose names begin so are kept by the bot alone, and are nothing that it goes by."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserMark:
-    """`rev` is another one after any change of Stop, accounts, channels, settings or profile."""
+    """`rev` is another one after any change of Stop, accounts, channels, settings or profile.
+
+    A change of documents that are OFTEN_WRITTEN is none.
+    """
 
     rev: tuple[object, ...]
     has_unread: bool

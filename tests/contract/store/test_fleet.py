@@ -66,7 +66,8 @@ async def test_one_look_tells_whose_rows_have_changed(world: World) -> None:
         await change
         marks.append(await fleet.marks(CELL, [number]))
         assert marks[-1][ME].rev != marks[-2][ME].rev
-    await world.mine.settings.put("hold:telegram", {"by": "me"}, 0)
+    for often in ("hold:telegram", "habit:-1001"):
+        await world.mine.settings.put(often, {"by": "me"}, 0)
     assert await fleet.marks(CELL, [number]) == marks[-1]
     assert not marks[-1][ME].has_unread
     await world.mine.inbox.add(a_batch(a_post(1)), NOW, world.epoch)

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from signalfleet.adapters.memory.inbox import MemoryInbox
 from signalfleet.adapters.memory.journal import MemoryJournal
@@ -27,10 +26,9 @@ from signalfleet.adapters.memory.tenants import (
 from signalfleet.domain.ids import InstallationId, UserId
 from signalfleet.ports.departures import Arming
 from signalfleet.ports.errors import RefusedError
-from signalfleet.ports.fleet_rows import AttemptLimit, UserMark, WebSession
+from signalfleet.ports.fleet_rows import OFTEN_WRITTEN, AttemptLimit, UserMark, WebSession
 from signalfleet.ports.store import MessageState, UserProfile
 
-OFTEN_WRITTEN: Final = "hold:telegram"
 """Who uses the Telegram session is renewed all the time and says nothing about the user."""
 
 
@@ -258,7 +256,11 @@ def _mark(profile: UserProfile, rows: UserRows) -> UserMark:
         rows.bot.halted,
         sorted((one.account_id, one.version) for one in rows.accounts.values()),
         sorted((one.chat, one.version) for one in rows.channels.values()),
-        sum(version for scope, (_, version) in rows.settings.items() if scope != OFTEN_WRITTEN),
+        sum(
+            version
+            for scope, (_, version) in rows.settings.items()
+            if not scope.startswith(OFTEN_WRITTEN)
+        ),
     )
     unread = any(row.stored.state is MessageState.NEW for row in rows.messages.values())
     return UserMark(rev=told, has_unread=unread)

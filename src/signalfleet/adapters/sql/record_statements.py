@@ -1,6 +1,6 @@
 """Statements about slots, users, sessions and what a user set up."""
 
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -21,10 +21,8 @@ from signalfleet.adapters.sql.schema import (
     web_sessions,
 )
 from signalfleet.adapters.sql.statement_maker import LIMIT, StatementMaker, columns_of, given, param
+from signalfleet.ports.fleet_rows import OFTEN_WRITTEN
 from signalfleet.ports.store import MessageState
-
-OFTEN_WRITTEN: Final[ColumnElement[str]] = sa.literal_column("'hold:telegram'")
-"""Who uses the Telegram session is renewed all the time and says nothing about the user."""
 
 
 class RecordStatements(StatementMaker):
@@ -81,7 +79,10 @@ class RecordStatements(StatementMaker):
 
     def _marks(self) -> None:
         mine = users.c.user_id
-        hold = settings.c.scope != OFTEN_WRITTEN
+        seldom = [
+            sa.func.substr(settings.c.scope, 1, len(name)) != sa.literal_column(f"'{name}'")
+            for name in OFTEN_WRITTEN
+        ]
 
         def one(value: ColumnElement[Any], table: sa.Table, *more: ColumnElement[bool]) -> Any:  # noqa: ANN401
             return sa.select(value).where(table.c.user_id == mine, *more).scalar_subquery()
@@ -108,7 +109,7 @@ class RecordStatements(StatementMaker):
                 one(newest, accounts).label("account"),
                 total(channels).label("channels"),
                 one(count, channels).label("chats"),
-                total(settings, hold).label("settings"),
+                total(settings, *seldom).label("settings"),
                 sa.case((unread.exists(), 1), else_=0).label("unread"),
             ).where(
                 given(users.c.cell),

@@ -90,7 +90,7 @@ class _Question:
     __slots__ = ("cap", "levels", "said")
 
     def __init__(self, levels: Sequence[Level], cap: Level | None) -> None:
-        self.levels = [replace(level, doc=_settings_of(level)) for level in levels]
+        self.levels = [_with_settings_only(level) for level in levels]
         self.cap = cap
         told = self.levels if cap is None else [*self.levels, cap]
         # What is equal in Python need not be the same setting: 1, 1.0 and True are three.
@@ -103,8 +103,10 @@ class _Question:
         return isinstance(other, _Question) and self.said == other.said
 
 
-def _settings_of(level: Level) -> Mapping[str, object]:
-    return {key: value for key, value in level.doc.items() if key not in NO_SETTINGS}
+def _with_settings_only(level: Level) -> Level:
+    if NO_SETTINGS.isdisjoint(level.doc):
+        return level
+    return replace(level, doc={k: v for k, v in level.doc.items() if k not in NO_SETTINGS})
 
 
 @lru_cache(maxsize=KEPT)
