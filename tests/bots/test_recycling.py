@@ -128,6 +128,18 @@ class TestTooMuchOfTheProcessor:
             assert len(kept.fleet.broker.entries) == 1
             assert kept.fleet.broker.book.positions == {}
 
+    async def test_looks_at_its_inbox_twice_a_second_at_the_most(self) -> None:
+        """Each look reads again what waits, and the others' orders would wait for that."""
+        async with keeping() as kept:
+            for is_slowed in (False, True):
+                await kept.budget.before_look()
+                begun = kept.fleet.clock.monotonic()
+                for _ in range(4):
+                    await kept.budget.before_look()
+                took = kept.fleet.clock.monotonic() - begun
+                assert took == pytest.approx(2.0 if is_slowed else 0.0)
+                await kept.use(10)
+
     async def test_for_more_than_five_minutes_starts_the_bot_anew(self) -> None:
         async with keeping() as kept:
             sources = len(kept.fleet.sources)

@@ -35,6 +35,7 @@ SLICE_PAUSE: Final = timedelta(milliseconds=20)
 SHOW_EVERY: Final = 10
 """In ticks: how often sums are made and shown."""
 TOLD_AFTER_S: Final = 2.0
+LOOKS_APART_S: Final = 0.5
 LARGEST: Final = 5
 CPU_OVER: Final = "cpu_limit"
 MESSAGES_OVER: Final = "message_limit"
@@ -75,6 +76,7 @@ class BotBudget:
         self._empty_since: float | None = None
         self._open = LightEvent()
         self._open.set()
+        self._looks_next = 0.0
         self._charged_ns = 0
         self._shown_ns = 0
 
@@ -98,6 +100,16 @@ class BotBudget:
             self._note_empty(now, now + wait)
             await self._clock.sleep(timedelta(seconds=wait))
         await self._open.wait()
+
+    async def before_look(self) -> None:
+        """Wait until the bot may look at its inbox, which it does less often when slowed down.
+
+        Each look reads again what waits there, and the others' orders would wait for that.
+        """
+        if self.throttled_by is not None:
+            wait = self._looks_next - self._clock.monotonic()
+            await self._clock.sleep(timedelta(seconds=max(wait, 0.0)))
+        self._looks_next = self._clock.monotonic() + LOOKS_APART_S
 
     def _note_empty(self, now: float, until: float) -> None:
         """Call it a flood when the allowance stays used up for some seconds."""

@@ -225,6 +225,7 @@ class UserBot:
         self.is_loaded = True
 
     async def _decide(self) -> None:
+        await self._budget.before_look()
         if self._stopping:
             return
         # Without a look at the account nothing is known of what was sent before a restart.
