@@ -146,13 +146,14 @@ async def _round(towns: Towns, worker: Other, bots: int) -> Round:
 
 async def _calm(worker: Other) -> None:
     """Wait until nothing follows up any more: a post into the middle of it is another figure."""
-    deadline, share = time.monotonic() + CALM_WITHIN_S, 1.0
-    before = await worker.ask("cpu")
-    while share > CALM_SHARE and time.monotonic() < deadline:
+    deadline = time.monotonic() + CALM_WITHIN_S
+    used, since = (await worker.ask("cpu"))["cpu_s"], time.monotonic()
+    share = 1.0
+    while share > CALM_SHARE and since < deadline:
         await asyncio.sleep(1.0)
-        after = await worker.ask("cpu")
-        share = (after["cpu_s"] - before["cpu_s"]) / (after["at"] - before["at"])
-        before = after
+        before, begun = used, since
+        used, since = (await worker.ask("cpu"))["cpu_s"], time.monotonic()
+        share = (used - before) / (since - begun)
 
 
 async def _stages(worker: Other, posted: Posted) -> dict[str, float]:
