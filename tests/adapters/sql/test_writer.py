@@ -17,7 +17,7 @@ from signalfleet.adapters.sql.session import Operation, Session, Undo
 from signalfleet.adapters.sql.sqlite import open_writer
 from signalfleet.adapters.sql.sqlite_engine import SqliteEngine
 from signalfleet.adapters.sql.texts import Statement
-from signalfleet.adapters.sql.writer import BATCH, MAY_WAIT_S, AnyJob, Writer
+from signalfleet.adapters.sql.writer import BATCH, Writer
 from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.trading.records import MessageKey
 from signalfleet.ports.errors import StoreUnavailableError
@@ -145,48 +145,9 @@ async def test_what_was_cancelled_after_it_began_harms_nobody(writer: Writer, pa
     assert slots_in(path) == [1]
 
 
-class Counting:
-    """An engine that remembers how many operations came in each batch."""
-
-    def __init__(self, engine: SqliteEngine) -> None:
-        self._engine = engine
-        self.batches: list[int] = []
-
-    def run_batch(self, jobs: Sequence[AnyJob]) -> None:
-        self.batches.append(len(jobs))
-        self._engine.run_batch(jobs)
-
-    def close(self) -> None:
-        self._engine.close()
-
-
-async def test_what_may_wait_is_committed_with_the_next_that_may_not(path: Path) -> None:
-    engine = Counting(SqliteEngine(open_writer(path)))
-    async with aclosing(Writer(engine)) as writer, asyncio.TaskGroup() as tasks:
-        for number in range(3):
-            tasks.create_task(writer.run(insert(number), may_wait=True))
-        await asyncio.sleep(0)
-        await writer.run(insert(3))
-        assert engine.batches == [4]
-        assert slots_in(path) == [0, 1, 2, 3]
-
-
-async def test_what_may_wait_does_not_wait_for_ever(path: Path) -> None:
-    engine, loop = Counting(SqliteEngine(open_writer(path))), asyncio.get_running_loop()
-    async with aclosing(Writer(engine)) as writer:
-        begun = loop.time()
-        both = [writer.run(insert(number), may_wait=True) for number in range(2)]
-        await asyncio.gather(*both)
-        assert loop.time() - begun >= MAY_WAIT_S
-        assert engine.batches == [2]
-
-
 async def test_closing_finishes_what_was_queued(path: Path) -> None:
     writer = Writer(SqliteEngine(open_writer(path)))
-    tasks = [
-        asyncio.create_task(writer.run(insert(number), may_wait=number < 500))
-        for number in range(1000)
-    ]
+    tasks = [asyncio.create_task(writer.run(insert(number))) for number in range(1000)]
     await asyncio.sleep(0)
     await writer.aclose()
     await asyncio.wait(tasks)

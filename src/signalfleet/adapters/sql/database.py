@@ -48,15 +48,11 @@ class Database:
             is_postgresql=self.is_postgresql,
         )
 
-    async def write(
-        self, operation: Operation[T], *, hot: bool = True, may_wait: bool = False
-    ) -> T:
+    async def write(self, operation: Operation[T], *, hot: bool = True) -> T:
         timeout_s = HOT_TIMEOUT_S if hot else SLOW_TIMEOUT_S
-        return await self.writer.run(operation, timeout_s, user=self.user, may_wait=may_wait)
+        return await self.writer.run(operation, timeout_s, user=self.user)
 
-    async def write_fenced(
-        self, user: UserId, epoch: int, operation: Operation[T], *, may_wait: bool = False
-    ) -> T:
+    async def write_fenced(self, user: UserId, epoch: int, operation: Operation[T]) -> T:
         """Write for a user under the epoch that owns the user's slot, or not at all.
 
         The look at the fence is in the same transaction as the rows, so it stands for all of them.
@@ -68,7 +64,7 @@ class Database:
                 raise FencedError("this epoch does not own the user's slot")
             return await operation(session)
 
-        return await self.write(fenced, may_wait=may_wait)
+        return await self.write(fenced)
 
     async def read(self, operation: Operation[T], *, is_long: bool = False) -> T:
         return await self.readers.run(operation, self.user, is_long=is_long)

@@ -38,7 +38,7 @@ class SqlNotices:
             await session.run(sql.forget_notices, params)
             return True
 
-        return await self._database.write(operation, hot=False, may_wait=True)
+        return await self._database.write(operation, hot=False)
 
     async def recent(self, limit: int = 100) -> tuple[StoredNotice, ...]:
         sql, params = self._database.sql.recent_notices, {"user_id": self._user, "limit": limit}

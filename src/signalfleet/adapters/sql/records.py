@@ -20,7 +20,6 @@ from signalfleet.adapters.sql.texts import Statement
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import AccountId, ChannelId, UserId
 from signalfleet.ports.errors import ConflictError, RefusedError
-from signalfleet.ports.fleet_rows import OFTEN_WRITTEN
 from signalfleet.ports.sealed import SealedSecret, WrappedKey
 from signalfleet.ports.store import (
     Account,
@@ -125,7 +124,7 @@ class SqlAccounts:
             if not await session.run(sql, params):
                 raise RefusedError("there is no such account")
 
-        await self._database.write_fenced(self._user, epoch, operation, may_wait=True)
+        await self._database.write_fenced(self._user, epoch, operation)
 
     async def view(self, account: AccountId) -> AccountView | None:
         row = await self._row(account)
@@ -154,7 +153,6 @@ class SqlSettings:
         await self._database.write(
             lambda session: _save(session, sql.add_settings, sql.save_settings, params, version),
             hot=False,
-            may_wait=scope.startswith(OFTEN_WRITTEN),
         )
         return version + 1
 

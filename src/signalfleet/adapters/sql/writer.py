@@ -24,8 +24,6 @@ HOT_TIMEOUT_S: Final = 2.0
 STUCK_AFTER_S: Final = 8.0
 """How long an operation that has begun may take on; then nobody knows whether it is written."""
 CLOSE_GRACE_S: Final = 5.0
-MAY_WAIT_S: Final = 0.05
-"""So long a write waits for company that nobody waits for: each commit costs more than its rows."""
 TOGETHER_SHARE: Final = 0.05
 """Who began to wait within this share of the patience is looked after by one timer."""
 
@@ -80,14 +78,6 @@ class _Group:
     jobs: list[AnyJob] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Arrived:
-    """Jobs of a loop that are handed over together; `is_called`: in this turn of the loop."""
-
-    jobs: list[AnyJob] = field(default_factory=list)
-    is_called: bool = False
-
-
 class Engine(Protocol):
     """What runs batches. All of it is called in the writer's thread."""
 
@@ -105,7 +95,7 @@ class Writer:
         self._engine = engine
         self._jobs: queue.SimpleQueue[list[AnyJob] | None] = queue.SimpleQueue()
         self._left: deque[AnyJob] = deque()
-        self._arrived: dict[asyncio.AbstractEventLoop, _Arrived] = {}
+        self._arrived: dict[asyncio.AbstractEventLoop, list[AnyJob]] = {}
         self._lock = threading.Lock()
         self._is_closed = False
         self._groups: dict[tuple[asyncio.AbstractEventLoop, float], _Group] = {}
@@ -118,12 +108,10 @@ class Writer:
         timeout_s: float = HOT_TIMEOUT_S,
         *,
         user: UserId | None = None,
-        may_wait: bool = False,
     ) -> T:
         """Run an operation in a transaction of the writer; return its answer after the commit.
 
         With a user it may touch this user's rows and no others, where the database can tell.
-        What may wait is committed with the next that may not, or after a moment.
 
         An operation may run twice, so it must not change anything but rows. StoreUnavailableError
         if it could not begin in time; then it never will.
@@ -132,7 +120,14 @@ class Writer:
         if self._is_closed:
             raise StoreUnavailableError("the store is closed")
         job = Job(operation, user, loop, timeout_s)
-        self._take(job, loop, may_wait=may_wait)
+        arrived = self._arrived.get(loop)
+        if arrived is None:
+            # After all tasks that can run now: what they ask comes into one batch, and the writer
+            # does not take turns with them for the interpreter.
+            self._arrived[loop] = [job]
+            loop.call_soon(self._hand_over, loop)
+        else:
+            arrived.append(job)
         self._watch(job)
         try:
             return await job.future
@@ -149,23 +144,10 @@ class Writer:
             self._jobs.put(None)
         await asyncio.to_thread(self._thread.join, CLOSE_GRACE_S)
 
-    def _take(self, job: AnyJob, loop: asyncio.AbstractEventLoop, *, may_wait: bool) -> None:
-        arrived = self._arrived.get(loop)
-        if arrived is None:
-            arrived = self._arrived[loop] = _Arrived()
-            if may_wait:
-                loop.call_later(MAY_WAIT_S, self._hand_over, loop)
-        arrived.jobs.append(job)
-        if not may_wait and not arrived.is_called:
-            # After all tasks that can run now: what they ask comes into one batch, and the writer
-            # does not take turns with them for the interpreter.
-            arrived.is_called = True
-            loop.call_soon(self._hand_over, loop)
-
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         arrived = self._arrived.pop(loop, None)
-        if arrived is not None:
-            self._jobs.put(arrived.jobs)
+        if arrived:
+            self._jobs.put(arrived)
 
     def _watch(self, job: AnyJob) -> None:
         """See to it that somebody is answered who waits too long.
