@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +15,7 @@ from kit.store_rows import CELL, a_profile
 from signalfleet.adapters.memory import MemoryStore
 from signalfleet.bots.session_hold import BOT_LASTS, DESK_LASTS
 from signalfleet.bots.session_use import SessionUse
+from signalfleet.domain.ids import UserId
 from signalfleet.ports.chat_source import ChatSink
 from signalfleet.ports.errors import (
     FencedError,
@@ -22,6 +24,7 @@ from signalfleet.ports.errors import (
     StoreUnavailableError,
     TemporaryError,
 )
+from signalfleet.ports.store import Store
 
 
 @dataclass(slots=True)
@@ -180,6 +183,58 @@ async def test_a_bot_whose_hold_cannot_be_renewed_lets_go_before_it_ends(scene: 
         scene.store.is_down = True
         await until(lambda: bool(first.ended))
         assert isinstance(first.ended[0], TemporaryError)
+        assert scene.clock.now() - begun < BOT_LASTS
+    assert scene.wire.now == 0
+
+
+@dataclass(slots=True)
+class Slow:
+    """A store whose settings hang for `hangs_s` and then fail."""
+
+    store: MemoryStore
+    hangs_s: float = 0.0
+
+    def user(self, user: UserId) -> Any:
+        return _SlowUser(self.store.user(user), self)
+
+
+@dataclass(slots=True)
+class _SlowUser:
+    mine: Any
+    slow: Slow
+
+    @property
+    def settings(self) -> "_SlowUser":
+        return self
+
+    async def _hang(self) -> None:
+        if self.slow.hangs_s:
+            await asyncio.sleep(self.slow.hangs_s)
+            raise StoreUnavailableError("the store is too slow now")
+
+    async def get(self, *words: Any) -> Any:
+        await self._hang()
+        return await self.mine.settings.get(*words)
+
+    async def put(self, *words: Any) -> Any:
+        await self._hang()
+        return await self.mine.settings.put(*words)
+
+
+@pytest.mark.parametrize("hangs_s", [2.0, 12.0, 16.0, 17.0, 18.0])
+async def test_a_hold_is_let_go_in_time_though_the_store_takes_long_to_fail(
+    scene: Scene, hangs_s: float
+) -> None:
+    slow = Slow(scene.store)
+    use = SessionUse(cast("Store", slow), scene.clock)
+    first = Process(use, 1, scene.wire)
+    async with running(first), asyncio.TaskGroup() as tasks:
+        await settle_down(3.9)
+        tasks.create_task(first.read(first.source("bot")))
+        await settle_down(0.1)
+        begun = scene.clock.now()
+        slow.hangs_s = hangs_s
+        await until(lambda: bool(first.ended), 300)
         assert scene.clock.now() - begun < BOT_LASTS
     assert scene.wire.now == 0
 

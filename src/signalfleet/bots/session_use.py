@@ -157,7 +157,9 @@ class SessionUse:
         except PortError as error:
             cause = type(error).__name__
             log.warning("session_hold_not_renewed", user_id=reading.user, cause=cause)
-            if now - reading.renewed_at >= LET_GO_AFTER.total_seconds():
+            failed_at = self._clock.monotonic()  # The store may have taken long to say so.
+            reading.due = failed_at
+            if failed_at - reading.renewed_at >= LET_GO_AFTER.total_seconds():
                 self._end(reading, TemporaryError("the store is away, so the session is let go"))
             return
         if is_mine:
