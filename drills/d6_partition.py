@@ -26,6 +26,7 @@ async def run() -> Result:
     async with open_fleet(SEED, users=USERS, cuttable=(0,)) as fleet:
         rig = fleet.rig
         await fleet.start_all()
+        await _spread(fleet)
         await rig.post_signal()
         opened = await rig.until_settled(SETTLE_S, while_moving=True)
         cut = await _cut_off(fleet, fleet.servers[0])
@@ -39,6 +40,16 @@ async def run() -> Result:
             figures=figures,
             statuses=await fleet.stop_all(),
         )
+
+
+async def _spread(fleet: FleetRig) -> None:
+    """Wait until each server has bots: who starts late gets its share by later moves."""
+
+    async def is_spread() -> bool:
+        return all(server.users() for server in fleet.servers)
+
+    await until(is_spread, LIMIT_S)
+    await fleet.until_listening(LIMIT_S)
 
 
 async def _cut_off(fleet: FleetRig, server: ServerRig) -> dict[str, Any]:
