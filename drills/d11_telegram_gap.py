@@ -19,9 +19,9 @@ TITLE: Final = (
 )
 SEED: Final = 20_271
 AGE_S: Final = 25
+"""A signal may be so old; all that is posted in a gap is older, and so must not be opened."""
 ANSWER_S: Final = 30
 """A doubtful call that was edited just now is a question; nobody answers, and it ends."""
-"""A signal may be so old; all that is posted in a gap is older, and so must not be opened."""
 AWAY_S: Final = 2.0
 LIMIT_S: Final = 60.0
 STALE: Final = "BUY EURUSD NOW\nSL 1.01\nTP1 1.31\nTP2 1.32"

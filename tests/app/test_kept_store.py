@@ -10,15 +10,6 @@ from kit.clock import LoopClock
 from kit.store_rows import CELL, ME, a_channel, a_profile, an_account
 from signalfleet.adapters.memory import MemoryStore
 from signalfleet.app.kept_store import SEEN_FOR_S, KeptStore
-from signalfleet.app.rush import (
-    FEW,
-    LANES,
-    LOOKS_APART_S,
-    PATIENCE_S,
-    ROUTINE_APART_S,
-    TURN_PATIENCE_S,
-    Rush,
-)
 from signalfleet.ports.errors import ConflictError
 from signalfleet.ports.store import CopyMode, UserStore
 
@@ -201,72 +192,3 @@ async def test_the_days_count_is_read_once_and_given_back_as_the_store_says(
     await mine.quota.give_back("trades", "2026-03-02")
     assert await mine.quota.used("trades", "2026-03-02") == 1
     assert await mine.quota.reserve("trades", "2026-03-02", 1) is None
-
-
-async def test_what_follows_up_waits_for_a_rush_of_orders_but_not_for_long() -> None:
-    rush, loop = Rush(), asyncio.get_running_loop()
-    begun = loop.time()
-    parts = [rush.part() for _ in range(FEW + 1)]
-    for part in parts[:FEW]:
-        part.__enter__()
-    await rush.over()
-    assert loop.time() == begun
-    parts[FEW].__enter__()
-    waiting = asyncio.create_task(rush.over())
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    parts[FEW].__exit__(None, None, None)
-    await waiting
-    assert loop.time() == begun
-    with rush.part():
-        await rush.over()
-    assert loop.time() == pytest.approx(begun + PATIENCE_S)
-
-
-async def test_work_that_no_order_waits_for_takes_turns_between_orders() -> None:
-    rush, loop = Rush(), asyncio.get_running_loop()
-    begun, at_once, most, ends = loop.time(), 0, 0, list[float]()
-
-    async def follow_up() -> None:
-        nonlocal at_once, most
-        async with rush.turn():
-            at_once += 1
-            most = max(most, at_once)
-            await asyncio.sleep(0.01)
-            at_once -= 1
-        ends.append(loop.time() - begun)
-
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(2 * LANES):
-            tasks.create_task(follow_up())
-    assert most == LANES
-    assert max(ends) == pytest.approx(0.02)
-    part = rush.part()
-    part.__enter__()
-    begun = loop.time()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(follow_up())
-        await asyncio.sleep(0.02)
-        part.__exit__(None, None, None)
-    assert ends[-1] == pytest.approx(0.03)  # It began as soon as the order was out.
-    begun = loop.time()
-    with rush.part():
-        await follow_up()
-    assert ends[-1] == pytest.approx(TURN_PATIENCE_S + 0.01)  # And no order holds it up for long.
-
-
-async def test_looks_that_are_due_at_once_begin_one_after_the_other() -> None:
-    rush, loop = Rush(), asyncio.get_running_loop()
-    begun = loop.time()
-    await rush.before_look(is_routine=False)
-    assert loop.time() == begun
-    await asyncio.gather(*(rush.before_look(is_routine=False) for _ in range(10)))
-    assert loop.time() == pytest.approx(begun + 10 * LOOKS_APART_S)
-    await asyncio.sleep(1)
-    begun = loop.time()
-    with rush.part():
-        await asyncio.gather(*(rush.before_look(is_routine=True) for _ in range(10)))
-        assert loop.time() == pytest.approx(begun + 9 * ROUTINE_APART_S)
-        # What an order has led to does not wait for those.
-        await rush.before_look(is_routine=False)
-        assert loop.time() == pytest.approx(begun + 9 * ROUTINE_APART_S)

@@ -15,7 +15,7 @@ class WebSession:
 
 
 OFTEN_WRITTEN: Final = ("hold:", "habit:")
-"""Documents whose names begin so are kept by the bot alone, and are nothing that it goes by."""
+"""Documents whose names begin so change all the time, and are nothing that a bot goes by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

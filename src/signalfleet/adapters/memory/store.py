@@ -29,8 +29,6 @@ from signalfleet.ports.errors import RefusedError
 from signalfleet.ports.fleet_rows import OFTEN_WRITTEN, AttemptLimit, UserMark, WebSession
 from signalfleet.ports.store import MessageState, UserProfile
 
-"""Who uses the Telegram session is renewed all the time and says nothing about the user."""
-
 
 class MemoryUserStore:
     def __init__(self, state: State, user_id: UserId) -> None:
