@@ -181,7 +181,7 @@ async def test_a_bot_whose_hold_cannot_be_renewed_lets_go_before_it_ends(scene: 
     async with running(first, first.source("bot")):
         begun = scene.clock.now()
         scene.store.is_down = True
-        await until(lambda: bool(first.ended))
+        await until(lambda: bool(first.ended), 300)
         assert isinstance(first.ended[0], TemporaryError)
         assert scene.clock.now() - begun < BOT_LASTS
     assert scene.wire.now == 0

@@ -170,6 +170,11 @@ class BotBudget:
             log.error("bot_memory_over", user_id=self.user, bytes=found)
             self.recycle(MEMORY_OVER)
 
+    @property
+    def has_worked(self) -> bool:
+        """Tell whether the bot did anything since its use was last shown."""
+        return self.meter.ns != self._shown_ns
+
     def show_cpu(self, seconds: float, scale: float) -> float:
         """Work out the share of a core since the last time."""
         used = self.meter.ns - self._shown_ns
@@ -293,9 +298,10 @@ class Budgets:
     def _show(self, now: float) -> None:
         seconds, self._shown_at = now - self._shown_at, now
         running = [self._all[user] for user in self._running]
-        for user, weighed in self._running.items():
-            budget = self._all[user]
-            footprint = weighed.footprint()
+        for budget in running:
+            if not budget.has_worked:
+                continue  # It has not grown either.
+            footprint = self._running[budget.user].footprint()
             if footprint > budget.memory_bytes:
                 budget.weigh(footprint)
         self._metrics.distribution(

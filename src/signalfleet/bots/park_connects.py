@@ -28,13 +28,29 @@ async def park_connects(bots: Callable[[], Iterable[Connecting]], clock: Clock) 
     A connection that stands is left alone: whoever loses the slot closes it. One task looks after
     all bots of a worker.
     """
+    are_parked = False
     while True:
-        pause = CHECK_S
+        pause, were_parked = CHECK_S, are_parked
+        known: dict[int, _Verdict] = {}  # Most bots of a worker have one lease together.
         for bot in bots():
-            lease, source = bot.lease, bot.source
+            lease = bot.lease
             if lease is None:
                 continue
-            pause = min(pause, CHECK_SHARE * lease.ttl_s)
-            if source is not None:
-                source.allow_connecting(allowed=lease.age_s() < FENCE_SHARE * lease.ttl_s)
+            verdict = known.get(id(lease))
+            if verdict is None:
+                verdict = known[id(lease)] = _Verdict(lease)
+                pause = min(pause, CHECK_SHARE * lease.ttl_s)
+            if (were_parked or not verdict.may_connect) and bot.source is not None:
+                bot.source.allow_connecting(allowed=verdict.may_connect)
+        are_parked = not all(verdict.may_connect for verdict in known.values())
         await clock.sleep(timedelta(seconds=pause))
+
+
+class _Verdict:
+    """What a lease allows at this moment; it keeps the lease, so that its id stays its own."""
+
+    __slots__ = ("_lease", "may_connect")
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self.may_connect = lease.age_s() < FENCE_SHARE * lease.ttl_s

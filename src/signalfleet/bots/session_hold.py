@@ -11,9 +11,9 @@ from signalfleet.ports.errors import ConflictError
 from signalfleet.ports.store import Store
 
 SCOPE: Final = "hold:telegram"
-BOT_LASTS: Final = timedelta(seconds=90)
+BOT_LASTS: Final = timedelta(seconds=180)
 DESK_LASTS: Final = timedelta(seconds=60)
-RENEW_EVERY: Final = timedelta(seconds=30)
+RENEW_EVERY: Final = timedelta(seconds=60)
 TICK: Final = timedelta(seconds=5)
 LET_GO_AFTER: Final = 0.6 * BOT_LASTS
 """Unrenewed for so long, a holder closes its connection: before anybody may think it gone."""

@@ -37,8 +37,8 @@ DUPLICATE_WINDOW_S: Final = 120
 ACK_WAIT_S: Final = 60
 MAX_ACK_PENDING: Final = 256
 PULL_BATCH: Final = 8
-PULL_EXPIRES_S: Final = 120
-HEARTBEAT_S: Final = 20
+PULL_EXPIRES_S: Final = 300
+HEARTBEAT_S: Final = 60
 """Two of these without a word mean that the server has forgotten the pull request.
 
 It says so itself when it comes back or drops a consumer, and whoever reads from here looks into the
