@@ -3,7 +3,7 @@
 import structlog
 
 from signalfleet.app.desk import AccountDesk
-from signalfleet.app.execute_signal import effective_settings
+from signalfleet.app.effective_settings import effective_settings
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.watch_losses import WatchLosses
 from signalfleet.domain.accounts.notices import NoticeKind

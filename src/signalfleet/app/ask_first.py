@@ -6,7 +6,8 @@ from typing import Final
 
 from signalfleet.app import explain
 from signalfleet.app.asks import load_asks, put_ask
-from signalfleet.app.execute_signal import ExecuteSignal, SignalOutcome, effective_settings
+from signalfleet.app.effective_settings import effective_settings
+from signalfleet.app.execute_signal import ExecuteSignal, SignalOutcome
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.accounts.asks import Answer, Ask, AskedPlan, AskKey
 from signalfleet.domain.signals.describe import describe

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from signalfleet.app.desk import AccountDesk
-from signalfleet.app.execute_signal import effective_settings
+from signalfleet.app.effective_settings import effective_settings
 from signalfleet.app.exits import exit_policy_of
 from signalfleet.app.guard_facts import NEW_YORK
 from signalfleet.app.user_desk import UserDesk

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from signalfleet.app import explain
 from signalfleet.app.desk import AccountDesk
-from signalfleet.app.execute_signal import effective_settings
+from signalfleet.app.effective_settings import effective_settings
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
 from signalfleet.domain.ids import SignalId, TradeId

@@ -7,8 +7,8 @@ from typing import Final
 import structlog
 
 from signalfleet.app.copies import copies_after
+from signalfleet.app.effective_settings import effective_settings
 from signalfleet.app.execute_gate import PRICE_AGE, check_gate, entries_paused
-from signalfleet.app.execute_signal import effective_settings
 from signalfleet.app.quotas import give_back_unopened
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids

@@ -9,6 +9,7 @@ from typing import Final
 from signalfleet.app import explain
 from signalfleet.app.close_opposite import CloseOpposite
 from signalfleet.app.desk import AccountDesk
+from signalfleet.app.effective_settings import effective_settings
 from signalfleet.app.execute_gate import entries_paused
 from signalfleet.app.feeding import feeding, is_paper
 from signalfleet.app.guard_facts import guard_facts, time_of
@@ -17,23 +18,16 @@ from signalfleet.app.plan_money import rates_for, with_margin
 from signalfleet.app.probation import stage_of
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain import ids
-from signalfleet.domain.ids import AccountId, ChannelId
 from signalfleet.domain.instruments.broker_names import broker_name
 from signalfleet.domain.money import Lots
 from signalfleet.domain.risk.checks import BROKER, PRODUCT, Gatekeeping, OpenCopy
 from signalfleet.domain.risk.probation import Stage, check_probation, reduced
-from signalfleet.domain.risk.refusal import Refusal, refused
-from signalfleet.domain.settings.resolve import Effective, Level, resolve
+from signalfleet.domain.risk.refusal import Check, Refusal, refused
+from signalfleet.domain.settings.resolve import Effective
 from signalfleet.domain.signals.model import Signal
+from signalfleet.domain.trading.before_prices import check_before_prices, first_failure
 from signalfleet.domain.trading.intents import Intent, IntentState, Lane
-from signalfleet.domain.trading.plan import (
-    Place,
-    PlanInput,
-    TradePlan,
-    check_before_prices,
-    first_failure,
-    plan_signal,
-)
+from signalfleet.domain.trading.plan import Place, PlanInput, TradePlan, plan_signal
 from signalfleet.domain.trading.records import (
     Copy,
     CopyOutcome,
@@ -221,13 +215,19 @@ class ExecuteSignal:
         gate = await self._gatekeeping(account, facts, stored, signal)
         gate = replace(gate, facts=known, text=message.text)
         # The checks without prices come first: a refused signal costs the broker no reads.
-        before = first_failure(
-            (*trial, *check_before_prices(signal, message.channel, gate, copies, effective))
-        )
+        checked = check_before_prices(signal, message.channel, gate, copies, effective)
+        before = first_failure((*trial, *checked))
         if before is not None:
             return before
         result = await self._plan_with_prices(
-            account, facts, stored, signal, part, effective, gate, copies
+            account,
+            facts,
+            self._place(account, stored, part),
+            signal,
+            effective,
+            gate,
+            copies,
+            checked,
         )
         return replace(result, checks=(*trial, *result.checks))
 
@@ -235,18 +235,18 @@ class ExecuteSignal:
         self,
         account: AccountDesk,
         facts: AccountFacts,
-        stored: StoredMessage,
+        place: Place,
         signal: Signal,
-        part: int,
         effective: Effective,
         gate: Gatekeeping,
         copies: tuple[OpenCopy, ...],
+        checked: tuple[Check, ...],
     ) -> TradePlan | Refusal:
         name = broker_name(signal.symbol or "", await account.broker.symbols())
         if name is None:
             return _not_offered(signal)
         instrument = self._desk.profiles.meant_by(
-            stored.message.channel, signal.symbol or "", await account.instrument(name)
+            place.chat, signal.symbol or "", await account.instrument(name)
         )
         try:
             quote = await account.quote(name)
@@ -254,14 +254,7 @@ class ExecuteSignal:
             return refused("no_quote", "price", "none", "one", source=BROKER, detail=name)
         plan = plan_signal(
             PlanInput(
-                place=Place(
-                    user=self._desk.user,
-                    installation=self._desk.installation,
-                    account=account.account.account_id,
-                    chat=stored.message.channel,
-                    message=stored.message.message,
-                    part=part,
-                ),
+                place=place,
                 signal=signal,
                 effective=effective,
                 gate=gate,
@@ -270,11 +263,22 @@ class ExecuteSignal:
                 quote=quote,
                 copies=copies,
                 rates=await rates_for(account, facts, effective.rules),
+                checked=checked,
             )
         )
         if isinstance(plan, Refusal):
             return plan
         return await with_margin(account, facts, plan, instrument, quote, effective)
+
+    def _place(self, account: AccountDesk, stored: StoredMessage, part: int) -> Place:
+        return Place(
+            user=self._desk.user,
+            installation=self._desk.installation,
+            account=account.account.account_id,
+            chat=stored.message.channel,
+            message=stored.message.message,
+            part=part,
+        )
 
     async def _gatekeeping(
         self, account: AccountDesk, facts: AccountFacts, stored: StoredMessage, signal: Signal
@@ -366,25 +370,3 @@ def _not_offered(signal: Signal) -> Refusal:
         source=BROKER,
         detail=symbol,
     )
-
-
-async def effective_settings(
-    desk: UserDesk, chat: ChannelId | None, account: AccountId | None
-) -> Effective:
-    """Merge the stored levels for a channel on an account, most specific first."""
-    scopes = {f"channel:{chat}": "channel"} if chat is not None else {}
-    if account is not None:
-        scopes[f"account:{account}"] = "account"
-    scopes["user"] = "your default"
-    levels = []
-    for scope, source in scopes.items():
-        doc, _ = await desk.store.settings.get(scope)
-        levels.append(Level(source=source, doc=doc))
-        pack = desk.packs.get(str(doc.get("prop_pack"))) if source == "account" else None
-        if pack is not None:
-            # First of all levels, so that nothing overrides what it sets.
-            levels.insert(0, Level(source=f"rule pack {pack.slug}", doc=pack.settings))
-        state = desk.states.by_scope.get(scope)
-        if state is not None:
-            levels.append(Level(source=source, doc={"copy_state": state.value}))
-    return resolve(levels)

@@ -17,8 +17,9 @@ from signalfleet.app.doubts import (
     is_wrong_sided,
     kept_reason,
 )
+from signalfleet.app.effective_settings import effective_settings
 from signalfleet.app.execute_follow_up import ExecuteFollowUp, FollowUpOutcome, PausedFollowUp
-from signalfleet.app.execute_signal import ExecuteSignal, SignalOutcome, effective_settings
+from signalfleet.app.execute_signal import ExecuteSignal, SignalOutcome
 from signalfleet.app.known_signals import context_of
 from signalfleet.app.newer_levels import is_outdated
 from signalfleet.app.not_to_be_read import not_to_be_read

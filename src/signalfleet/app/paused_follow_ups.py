@@ -7,8 +7,8 @@ from typing import Final
 import structlog
 
 from signalfleet.app.asks import load_asks, mark_done, put_ask
+from signalfleet.app.effective_settings import effective_settings
 from signalfleet.app.execute_follow_up import ExecuteFollowUp, FollowUpOutcome, PausedFollowUp
-from signalfleet.app.execute_signal import effective_settings
 from signalfleet.app.known_signals import context_of
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.withdrawn_signals import plan_deleted, plan_turned

@@ -14,7 +14,8 @@ from signalfleet.domain.risk.standing import check_margin_level, margin_level
 from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.settings.choices import SizeMode
 from signalfleet.domain.settings.resolve import Effective
-from signalfleet.domain.trading.plan import TradePlan, first_failure
+from signalfleet.domain.trading.before_prices import first_failure
+from signalfleet.domain.trading.plan import TradePlan
 from signalfleet.domain.trading.reports import AccountFacts
 from signalfleet.ports.broker import MarginQuestion
 

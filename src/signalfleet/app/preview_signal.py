@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from signalfleet.app.channel_profiles import ChannelProfiles
-from signalfleet.app.execute_signal import ExecuteSignal, SignalOutcome, effective_settings
+from signalfleet.app.effective_settings import effective_settings
+from signalfleet.app.execute_signal import ExecuteSignal, SignalOutcome
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.ids import AccountId, ChannelId, MessageId
 from signalfleet.domain.settings.resolve import Effective

@@ -12,6 +12,7 @@ from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.ids import SignalId, TradeId
 from signalfleet.domain.instruments.model import Instrument, Quote
 from signalfleet.domain.money import Price
+from signalfleet.domain.trading.care import Care
 from signalfleet.domain.trading.intents import Intent
 from signalfleet.domain.trading.management import (
     care_now,
@@ -40,8 +41,21 @@ class _Cared:
     """An open trade with all that its rules depend on. `copy` are the trades of its copy."""
 
     trade: Trade
+    care: Care
     intents: tuple[Intent, ...]
     copy: tuple[Trade, ...]
+
+    @property
+    def may_be_moved(self) -> bool:
+        """Tell whether a price can make anything due for its stop, here or at the broker's side."""
+        told = last_protect(self.intents)
+        is_told = told is not None and told.trailing is not None
+        return self.care.is_watched and (is_told or may_move(self.trade, self.care))
+
+    @property
+    def needs_looks(self) -> bool:
+        """Tell whether anything can become due as long as no order and no message changes it."""
+        return self.care.max_hours is not None or self.may_be_moved
 
 
 class ProtectTrades:
@@ -95,22 +109,15 @@ class ProtectTrades:
         copies: dict[SignalId, list[Trade]] = defaultdict(list)
         for trade in await journal.trades_of_signals(signals):
             copies[trade.signal].append(trade)
-        return [
-            _Cared(trade=trade, intents=own, copy=_copy_of(trade, copies[trade.signal]))
-            for trade, own in found
-        ]
+        cared = [_cared(trade, own, copies[trade.signal]) for trade, own in found]
+        return [one for one in cared if one is not None and one.needs_looks]
 
     async def _duty(self, one: _Cared) -> Duty | None:
-        trade, now = one.trade, self._desk.clock.now()
-        care = care_now(trade, one.copy, one.intents)
-        if care is None or trade.open_price is None:
-            return None
+        trade, care, now = one.trade, one.care, self._desk.clock.now()
         over = too_old(trade, care, now)
         if over is not None:
             return over
-        told = last_protect(one.intents)
-        is_idle = (told is None or told.trailing is None) and not may_move(trade, care)
-        if not care.is_watched or is_idle or not stands_still(one.intents):
+        if trade.open_price is None or not one.may_be_moved or not stands_still(one.intents):
             return None
         prices = await self._prices(trade.symbol)
         if prices is None:
@@ -161,5 +168,9 @@ class ProtectTrades:
             return None
 
 
-def _copy_of(trade: Trade, trades: Sequence[Trade]) -> tuple[Trade, ...]:
-    return tuple(t for t in trades if t.account == trade.account)
+def _cared(trade: Trade, intents: tuple[Intent, ...], trades: Sequence[Trade]) -> _Cared | None:
+    copy = tuple(t for t in trades if t.account == trade.account)
+    care = care_now(trade, copy, intents)
+    if care is None:
+        return None
+    return _Cared(trade=trade, care=care, intents=intents, copy=copy)

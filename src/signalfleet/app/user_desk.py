@@ -11,8 +11,9 @@ from signalfleet.app.rush import Rush
 from signalfleet.app.store_pulse import StorePulse
 from signalfleet.domain.accounts.copy_states import CopyStates
 from signalfleet.domain.accounts.tiers import FREE, UserQuota
-from signalfleet.domain.ids import AccountId, InstallationId, UserId
+from signalfleet.domain.ids import AccountId, ChannelId, InstallationId, UserId
 from signalfleet.domain.risk.prop_packs import PropPack
+from signalfleet.domain.settings.resolve import Effective
 from signalfleet.domain.signals.parse import Parser
 from signalfleet.domain.trading.intents import Intent
 from signalfleet.domain.trading.settle import SettleRules
@@ -21,6 +22,9 @@ from signalfleet.ports.clock import Clock
 from signalfleet.ports.lease import Lease
 from signalfleet.ports.metrics import Metrics
 from signalfleet.ports.store import UserStore
+
+Merging = tuple[ChannelId | None, AccountId | None]
+"""What settings are merged for."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +35,8 @@ class UserDesk:
     Telegram's clock minus ours, None while nobody knows; `lease` None where no other process can
     own the user's slot. `states` are read together with the Stop; `zone` is that of the user's
     pages, `quota` what the user's plan allows. `has_paused`: instructions may wait for a tap;
-    `released` are those that got it, written down and not yet on their way.
+    `released` are those that got it, written down and not yet on their way. `merged` keeps settings
+    in force, with the very documents that they were merged from.
     """
 
     user: UserId
@@ -59,6 +64,7 @@ class UserDesk:
     pulse: StorePulse = field(default_factory=StorePulse)
     rush: Rush = field(default_factory=Rush)
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    merged: dict[Merging, tuple[tuple[object, ...], Effective]] = field(default_factory=dict)
 
     def take_released(self, account: AccountId) -> list[Intent]:
         """Return an account's released intents, once."""

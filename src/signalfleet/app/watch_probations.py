@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from signalfleet.app.execute_signal import effective_settings
+from signalfleet.app.effective_settings import effective_settings
 from signalfleet.app.paper_account import ensure_paper_account
 from signalfleet.app.probation import go_on, step_back
 from signalfleet.app.user_desk import UserDesk

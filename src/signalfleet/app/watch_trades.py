@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from signalfleet.app.desk import AccountDesk
-from signalfleet.app.execute_signal import effective_settings
+from signalfleet.app.effective_settings import effective_settings
 from signalfleet.app.take_duties import Watch, by_trade, take_duties
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.ids import TradeId

@@ -28,7 +28,11 @@ class Freshness:
 
     def is_due(self, now: float) -> bool:
         """Tell whether to read again although nobody else has written anything."""
-        return self.has_news or now - self.read_at >= REFRESH_S
+        return self.has_news or self.is_old(now)
+
+    def is_old(self, now: float) -> bool:
+        """Tell whether all is to be read again, whatever is said of it."""
+        return now - self.read_at >= REFRESH_S
 
     def begin(self) -> UserMark | None:
         """Return the mark under which it is read now."""

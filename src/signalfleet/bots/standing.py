@@ -15,6 +15,7 @@ from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.watch_losses import zone_named
 from signalfleet.app.watch_probations import WatchProbations
 from signalfleet.bots.services import BotServices
+from signalfleet.domain.accounts.copy_states import CopyStates
 from signalfleet.domain.accounts.notices import NoticeKind
 
 log = structlog.get_logger()
@@ -48,20 +49,31 @@ class Standing:
         told = await self._calendar.see()
         if told is not None:
             await self._notify(told[0], EVERYTHING, {"text": told[1]})
-        for about, text in await self._probations.see():
-            await self._notify(NoticeKind.STATE_CHANGED, about, {"text": text})
+        await self._see_probations()
         store, now = self._desk.store, self._desk.clock.now()
         states = await load_states(store.settings)
         if await see_plan(store, self._desk.quota, states, now):
             states = await load_states(store.settings)
-        for account in list(self._desk.accounts.values()):
-            await finish_leaving(store, states, account.account)
+        await self._finish_leaving(states)
         is_released = await self._released()
         if states == self._desk.states:
             return is_released
         self._desk.states = states
         log.info("copy_states_changed", count=len(states.by_scope))
         return True
+
+    async def see_trades(self) -> None:
+        """See to what the bot's own trades may have changed: that alone no mark tells of."""
+        await self._see_probations()
+        await self._finish_leaving(self._desk.states)
+
+    async def _see_probations(self) -> None:
+        for about, text in await self._probations.see():
+            await self._notify(NoticeKind.STATE_CHANGED, about, {"text": text})
+
+    async def _finish_leaving(self, states: CopyStates) -> None:
+        for account in list(self._desk.accounts.values()):
+            await finish_leaving(self._desk.store, states, account.account)
 
     async def _released(self) -> bool:
         is_any = await self._paused.run()

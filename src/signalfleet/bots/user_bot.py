@@ -9,7 +9,6 @@ import structlog
 
 from signalfleet.app.channel_profiles import ChannelProfiles
 from signalfleet.app.desk import AccountDesk
-from signalfleet.app.execute_gate import CLOCK_ALERT
 from signalfleet.app.handle_message import HandleMessage
 from signalfleet.app.ingest_messages import IngestMessages
 from signalfleet.app.kept_store import KeptStore
@@ -25,6 +24,7 @@ from signalfleet.bots.freshness import Freshness
 from signalfleet.bots.services import BotServices
 from signalfleet.bots.standing import Standing
 from signalfleet.bots.store_watch import StoreWatch
+from signalfleet.bots.telegram_clock import TelegramClock
 from signalfleet.bots.telegram_link import TelegramLink
 from signalfleet.domain.accounts.notices import Notice, NoticeKind
 from signalfleet.domain.ids import AccountId, ChannelId, MessageId, UserId
@@ -84,6 +84,8 @@ class UserBot:
             calendar=services.calendar,
             packs=services.packs,
         )
+        # Entries wait until Telegram's clock is known.
+        self._clock = TelegramClock(self._desk, self.wake)
         self._ingest = IngestMessages(self._desk)
         self._handle = HandleMessage(self._desk)
         self._standing = Standing(self._desk, services, self._notify)
@@ -164,9 +166,14 @@ class UserBot:
         """Look at the inbox: something may be unread."""
         self._deciding.ask()
 
+    def _wake_if_waiting(self) -> None:
+        """Look at what waits in the inbox, if anything does: what it waited for may be over."""
+        if self._has_waiting:
+            self.wake()
+
     async def store(self, batch: ChatBatch) -> None:
         """Take a batch from Telegram (port ChatSink)."""
-        self._see_clock()
+        self._clock.see(self.source)
         await self._budget.admit(batch)
         begun = self._services.clock.monotonic()
         with self._desk.rush.part():
@@ -184,7 +191,7 @@ class UserBot:
 
     async def link_changed(self, health: LinkHealth) -> None:
         self.link = health
-        self._learn_clock(health.clock_offset)
+        self._clock.learn(health.clock_offset)
         log.info("link_changed", state=health.state.value, reason=health.reason)
         await self._tell("bot", {"link": health.state.value})
 
@@ -217,7 +224,7 @@ class UserBot:
                 self._services.look_interval,
                 self._tell,
                 self._notify,
-                self.wake,
+                self._wake_if_waiting,
                 self._trade_notices,
             )
             for account_id, desk in desks.items()
@@ -239,6 +246,7 @@ class UserBot:
 
     async def _decide_all(self) -> None:
         waiting: dict[ChannelId, MessageId] = {}
+        self._has_waiting = True  # Until it is known better: whoever wakes meanwhile is heard.
         for stored in await self._store.inbox.unread():
             if self._stopping:
                 return
@@ -286,30 +294,13 @@ class UserBot:
         await self._tell("signal", {"chat": key.chat, "message": key.message, "rev": key.rev})
         return True
 
-    def _see_clock(self) -> None:
-        """Learn how far Telegram's clock is from ours; what was known last counts on."""
-        if self.source is not None:
-            self._learn_clock(self.source.health().clock_offset)
-
-    def _learn_clock(self, offset: timedelta | None) -> None:
-        if offset is None:
-            return
-        known = self._desk.clock_offset
-        self._desk.clock_offset = offset
-        if known is None:
-            self.wake()  # Entries waited for it.
-        was_off = known is not None and abs(known) > CLOCK_ALERT
-        if abs(offset) > CLOCK_ALERT and not was_off:
-            log.error("clock_is_off", seconds=round(offset.total_seconds(), 1))
-            self._services.metrics.count("signalfleet_clock_alerts_total")
-
     def looked(self, asked: float, mark: UserMark | None, *, is_back: bool) -> None:
         """Hear what the worker's look at the store says; None if it says nothing of this user.
 
         A lost event must not keep entries going: the last check stops them while it is not known
         whether Stop was pressed. Nor may a lost wake-up leave anything unread.
         """
-        self._see_clock()
+        self._clock.see(self.source)
         is_sweep = asked - self._swept_at >= SWEEP_S
         if self._has_waiting or is_back or (is_sweep if mark is None else mark.has_unread):
             self._swept_at = asked
@@ -327,7 +318,12 @@ class UserBot:
     async def _follow_up(self) -> None:
         """Read what the bot's own doing may have changed, when no order waits for it."""
         async with self._desk.rush.turn():
-            await self._read_changes()
+            if self._fresh.is_old(self._services.clock.monotonic()) or self._standing.has_news():
+                await self._read_changes()
+                return
+            async with self._store_watch, self._reading:
+                self._fresh.has_news = False
+                await self._standing.see_trades()
 
     async def _read_changes(self) -> None:
         async with self._store_watch, self._reading:

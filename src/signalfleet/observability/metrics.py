@@ -1,11 +1,14 @@
 """Every metric by name, and the registry that they are printed from."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
 
 from signalfleet.observability.distribution import Distribution
+
+M = TypeVar("M", bound=MetricWrapperBase)
 
 COUNTERS: Final[dict[str, tuple[str, Sequence[str]]]] = {
     "signalfleet_signals_total": ("Messages by end state.", ("outcome", "reason")),
@@ -79,21 +82,38 @@ DISTRIBUTIONS: Final[dict[str, tuple[str, Sequence[float]]]] = {
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60)
 
 
+class _Family(Generic[M]):
+    """A metric with its labelled ones at hand: the library checks all labels at each question."""
+
+    def __init__(self, metric: M) -> None:
+        self._metric = metric
+        self._labelled: dict[tuple[str, ...], M] = {}
+
+    def of(self, labels: Mapping[str, str]) -> M:
+        if not labels:
+            return self._metric
+        key = (*labels, *labels.values())
+        found = self._labelled.get(key)
+        if found is None:
+            found = self._labelled[key] = self._metric.labels(**labels)
+        return found
+
+
 class PrometheusMetrics:
     """Implements ports.metrics; a name that is not in the catalogue is a programming error."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._counters = {
-            name: Counter(name, text, labels, registry=self._registry)
+            name: _Family(Counter(name, text, labels, registry=self._registry))
             for name, (text, labels) in COUNTERS.items()
         }
         self._gauges = {
-            name: Gauge(name, text, labels, registry=self._registry)
+            name: _Family(Gauge(name, text, labels, registry=self._registry))
             for name, (text, labels) in GAUGES.items()
         }
         self._histograms = {
-            name: Histogram(name, text, labels, registry=self._registry, buckets=BUCKETS)
+            name: _Family(Histogram(name, text, labels, registry=self._registry, buckets=BUCKETS))
             for name, (text, labels) in HISTOGRAMS.items()
         }
         self._distributions = {
@@ -103,16 +123,13 @@ class PrometheusMetrics:
             self._registry.register(distribution)
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
-        metric = self._counters[name]
-        (metric.labels(**labels) if labels else metric).inc(amount)
+        self._counters[name].of(labels).inc(amount)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
-        metric = self._gauges[name]
-        (metric.labels(**labels) if labels else metric).set(value)
+        self._gauges[name].of(labels).set(value)
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
-        metric = self._histograms[name]
-        (metric.labels(**labels) if labels else metric).observe(seconds)
+        self._histograms[name].of(labels).observe(seconds)
 
     def distribution(self, name: str, values: Sequence[float]) -> None:
         self._distributions[name].show(values)

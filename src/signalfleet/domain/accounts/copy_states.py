@@ -33,6 +33,8 @@ class CopyStates:
 
     def of(self, account: AccountId | None = None, chat: ChannelId | None = None) -> CopyState:
         """Return the strictest state that holds for a channel on an account."""
+        if not self.by_scope:
+            return CopyState.ON
         scopes = _scopes(account, chat)
         return min((self.at(scope) for scope in scopes), key=lambda state: state.looseness)
 

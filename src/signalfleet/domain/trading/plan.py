@@ -18,6 +18,7 @@ from signalfleet.domain.risk.sizing import SizingReport, size_copy
 from signalfleet.domain.settings.choices import Conflict, StopsTooClose
 from signalfleet.domain.settings.resolve import Effective
 from signalfleet.domain.signals.model import OrderKind, Signal
+from signalfleet.domain.trading.before_prices import check_before_prices, first_failure
 from signalfleet.domain.trading.care import Care, care_of_plan
 from signalfleet.domain.trading.drafts import drafts_of, finished
 from signalfleet.domain.trading.entry import EntryChoice, EntryQuestion
@@ -35,7 +36,6 @@ from signalfleet.domain.trading.levels import (
     find_levels,
     reversed_signal,
     ruler_of,
-    traded_side,
 )
 from signalfleet.domain.trading.records import Trade, TradeState
 from signalfleet.domain.trading.reports import AccountFacts
@@ -60,7 +60,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanInput:
-    """`rates` are worths of one unit of a currency in the account's, where a setting needs one."""
+    """`rates` are worths of one unit of a currency in the account's, where a setting needs one.
+
+    `checked` is what `check_before_prices` said, if it was asked already.
+    """
 
     place: Place
     signal: Signal
@@ -71,6 +74,7 @@ class PlanInput:
     quote: Quote
     copies: Sequence[OpenCopy]
     rates: Mapping[str, Decimal] = field(default_factory=dict)
+    checked: tuple[Check, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,47 +104,17 @@ class TradePlan:
         return self.levels.stop
 
 
-def check_before_prices(
-    signal: Signal,
-    chat: ChannelId,
-    gate: Gatekeeping,
-    copies: Sequence[OpenCopy],
-    effective: Effective,
-) -> tuple[Check, ...]:
-    """Run every check that needs no price, so that the user sees all reasons at once."""
-    symbol = signal.symbol or ""
-    return (
-        *guard.check_account(gate),
-        *standing.check_standing(gate.now, gate.facts, effective),
-        guard.check_symbol(symbol, effective),
-        guard.check_repeat(signal, chat, copies, gate.now, effective),
-        *ideas.check_idea(signal, chat, gate, copies, effective),
-        guard.check_age(gate, effective),
-        guard.check_geometry(signal),
-        *moments.check_moment(symbol, gate.now, gate.facts, effective),
-        guard.check_conflict(symbol, traded_side(signal, effective.rules), copies, effective),
-        *guard.check_counts(symbol, copies, effective),
-    )
-
-
-def first_failure(checks: Sequence[Check]) -> Refusal | None:
-    failed = next((check for check in checks if not check.passed), None)
-    if failed is None:
-        return None
-    detail = f"{failed.name} {failed.value}" + (f", limit {failed.limit}" if failed.limit else "")
-    return Refusal(code=failed.code, detail=detail, checks=tuple(checks))
-
-
 def plan_signal(question: PlanInput) -> TradePlan | Refusal:
     """Decide what to send for a signal; the caller does the sending."""
+    checked = question.checked or check_before_prices(
+        question.signal,
+        question.place.chat,
+        question.gate,
+        question.copies,
+        question.effective,
+    )
     before = (
-        *check_before_prices(
-            question.signal,
-            question.place.chat,
-            question.gate,
-            question.copies,
-            question.effective,
-        ),
+        *checked,
         guard.check_netting(
             question.signal.symbol or "",
             question.gate,
