@@ -160,3 +160,15 @@ def test_a_name_or_label_outside_the_catalogue_is_a_mistake_of_ours() -> None:
         metrics.count("signalfleet_unheard_of_total")
     with pytest.raises(ValueError, match="label"):
         metrics.count("signalfleet_contradictions_total", user="u_1")
+
+
+def test_a_series_is_the_same_however_its_labels_are_ordered_and_bad_ones_are_refused() -> None:
+    metrics = PrometheusMetrics()
+    metrics.count("signalfleet_signals_total", outcome="copied", reason="")
+    metrics.count("signalfleet_signals_total", 2, reason="", outcome="copied")
+    metrics.count("signalfleet_signals_total", outcome="", reason="copied")
+    lines = metrics.text().decode().splitlines()
+    assert 'signalfleet_signals_total{outcome="copied",reason=""} 3.0' in lines
+    assert 'signalfleet_signals_total{outcome="",reason="copied"} 1.0' in lines
+    with pytest.raises(ValueError, match="label"):
+        metrics.count("signalfleet_signals_total", outcome="copied")

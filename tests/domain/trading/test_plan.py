@@ -28,6 +28,7 @@ from signalfleet.domain.money import Lots, Price
 from signalfleet.domain.risk.checks import OpenCopy
 from signalfleet.domain.risk.refusal import Refusal
 from signalfleet.domain.signals.model import OrderKind, PriceRange
+from signalfleet.domain.trading.before_prices import check_before_prices
 from signalfleet.domain.trading.intents import IntentState, OpenLeg
 from signalfleet.domain.trading.plan import PlanInput, TradePlan, plan_signal
 from signalfleet.domain.trading.records import TradeState
@@ -396,3 +397,18 @@ def test_the_age_counts_by_the_clock_that_dates_messages(
         posted_at=START - timedelta(seconds=seconds), clock_offset=timedelta(seconds=offset)
     )
     assert isinstance(plan_signal(a_question(gate=gate)), TradePlan) is is_taken
+
+
+@pytest.mark.parametrize("age", [1, 10_000])
+def test_checks_that_were_made_before_the_prices_are_not_made_again(age: int) -> None:
+    question = a_question()
+    question = replace(
+        question, gate=replace(question.gate, now=question.gate.posted_at + timedelta(seconds=age))
+    )
+    place = question.place
+    checked = check_before_prices(
+        question.signal, place.chat, question.gate, question.copies, question.effective
+    )
+    assert plan_signal(replace(question, checked=checked)) == plan_signal(question)
+    told = (replace(checked[0], source="somebody else"), *checked[1:])
+    assert plan_signal(replace(question, checked=told)).checks[0] == told[0]
