@@ -14,6 +14,7 @@ from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.ids import ChannelId
 from signalfleet.domain.risk.probation import Probation, Stage
+from signalfleet.ports.errors import PortError
 from signalfleet.ports.store import Channel, CopyMode
 
 log = structlog.get_logger()
@@ -56,6 +57,13 @@ class WatchProbations:
         if not (self._is_due or is_late or self._drifted):
             return iter(())
         self._is_due, self._looked_at = False, now
+        try:
+            return iter(await self._move())
+        except PortError:
+            self._is_due = True
+            raise
+
+    async def _move(self) -> list[tuple[str, str]]:
         moved = []
         for channel in await self._desk.store.channels.list():
             found = None if channel.mode is CopyMode.OFF else await self._look(channel)
@@ -63,7 +71,7 @@ class WatchProbations:
                 moved.append((channel, found))
         if any(found.stage is Stage.PAPER for _, found in moved):
             await ensure_paper_account(self._desk.store)
-        return iter([_told(channel, found) for channel, found in moved])
+        return [_told(channel, found) for channel, found in moved]
 
     async def _look(self, channel: Channel) -> Probation | None:
         store, now, chat = self._desk.store, self._desk.clock.now(), channel.chat

@@ -324,6 +324,8 @@ class UserBot:
             async with self._store_watch, self._reading:
                 self._fresh.has_news = False
                 await self._standing.see_trades()
+                return
+            self._fresh.has_news = True  # The store is away: once more after the next look.
 
     async def _read_changes(self) -> None:
         async with self._store_watch, self._reading:
