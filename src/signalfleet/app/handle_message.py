@@ -391,8 +391,7 @@ class HandleMessage:
 
     async def _channel_rules(self, stored: StoredMessage) -> Rules:
         first = next(iter(self._desk.accounts), None)
-        found = await effective_settings(self._desk, stored.message.channel, first)
-        return found.rules
+        return (await effective_settings(self._desk, stored.message.channel, first)).rules
 
 
 def _may_ask(draft: _Draft) -> bool:
