@@ -27,7 +27,7 @@ LAG_EVERY: Final = timedelta(milliseconds=250)
 COLLECTED_AFTER: Final = (10_000, 50, 100)
 """So many new objects, then so many collections of the younger ones."""
 SHARED_AFTER_S: Final = 0.0005
-"""A post to a thousand bots takes up to a tenth longer for it; at 1 ms a flood was still felt."""
+"""Shorter costs a post to many bots more (decision 41); at 1 ms a flood was still felt."""
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def _quick_to_share() -> Iterator[None]:
     """Let the thread that writes to the store have the interpreter back sooner.
 
     After each statement it waits for it, up to Python's 5 ms while the loop is busy. A decision is
-    ten statements, so one tenant's flood made the orders of all others late.
+    several statements, so one tenant's flood made the orders of all others late.
     """
     usual = sys.getswitchinterval()
     sys.setswitchinterval(SHARED_AFTER_S)
