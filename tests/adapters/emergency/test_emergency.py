@@ -1,7 +1,9 @@
 """While the store is away only what lessens a known risk goes on, and it hears of that first."""
 
 import asyncio
+import gc
 import sqlite3
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
@@ -43,7 +45,7 @@ from signalfleet.domain.trading.intents import (
 )
 from signalfleet.domain.trading.records import Decision, Settlement, Trade, TradeState
 from signalfleet.ports.errors import FencedError, StoreUnavailableError
-from signalfleet.ports.store import DecideResult, UserStore
+from signalfleet.ports.store import DecideResult
 
 ROWS = Rows(user=ME)
 
@@ -81,13 +83,11 @@ class Desk:
         self.metrics = CountingMetrics()
         self.folder = path.parent / "emergency"
         self.store = self.again()
+        self.mine = self.store.user(ME)
+        """Held, as a bot holds it."""
 
     def again(self) -> EmergencyStore:
         return EmergencyStore(self.plain, self.folder, WallClock(), self.metrics)
-
-    @property
-    def mine(self) -> UserStore:
-        return self.store.user(ME)
 
     @property
     def file(self) -> Path:
@@ -195,6 +195,17 @@ async def test_what_is_not_known_is_not_guessed(desk: Desk) -> None:
                 await read
 
 
+async def test_who_has_left_is_not_remembered(desk: Desk) -> None:
+    """Users come and go in a worker that runs for months."""
+    held = weakref.ref(desk.mine.journal)
+    await desk.look()
+    await desk.store.user(ME).bot.status()
+    assert desk.store.user(ME).journal is held()
+    del desk.mine
+    gc.collect()
+    assert held() is None
+
+
 async def test_people_are_told_once_and_views_do_not_end_a_look(desk: Desk) -> None:
     with locked(desk.path):
         for _ in range(3):
@@ -224,11 +235,12 @@ async def test_nobody_touches_what_a_later_owner_has_written(desk: Desk) -> None
     await desk.look()
     later = desk.again()
     epoch = await claim_slots(desk.plain.fleet, CELL, [a_profile(ME).slot], "w2")
+    mine = later.user(ME)
     await later.recover(ME, epoch)
-    await later.user(ME).journal.live_trades(ACCOUNT)
+    await mine.journal.live_trades(ACCOUNT)
     close = Settlement(added_intents=(an_intent(desk.trade, CloseLeg()),))
     with locked(desk.path):
-        await later.user(ME).journal.settle(close, epoch)
+        await mine.journal.settle(close, epoch)
     await desk.again().recover(ME, desk.epoch)
     assert (desk.folder / f"{ME}.{epoch}.wal").exists()
 

@@ -94,6 +94,7 @@ class EmergencyJournal:
                 log.error("emergency_entries_refused", cause=type(error).__name__)  # noqa: TRY400
                 return
             await asyncio.to_thread(self._file.clear)
+            self._known.stored()
             log.warning("emergency_entries_replayed", count=len(entries))
 
     async def decide(self, decision: Decision, epoch: int) -> DecideResult:
@@ -107,6 +108,7 @@ class EmergencyJournal:
         self.note_written()
         if result is DecideResult.CLAIMED:
             self._known.apply(decision)
+            self._known.stored(decision)
         return result
 
     async def settle(self, settlement: Settlement, epoch: int) -> None:
@@ -118,6 +120,7 @@ class EmergencyJournal:
             return
         self.note_written()
         self._known.apply(settlement)
+        self._known.stored(settlement)
 
     async def open_intents(self) -> tuple[Intent, ...]:
         since = self._known.mark()

@@ -1,8 +1,11 @@
 """The worker's store with an emergency journal for each user."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 from signalfleet.adapters.emergency.entries import EntryFile
 from signalfleet.adapters.emergency.journal import EmergencyJournal
@@ -23,13 +26,15 @@ class EmergencyStore:
         self._folder = folder
         self._clock = clock
         self._metrics = metrics
-        self._journals: dict[UserId, EmergencyJournal] = {}
+        self._journals: WeakValueDictionary[UserId, EmergencyJournal] = WeakValueDictionary()
+        """One for each user, for as long as somebody uses it: a bot that is gone weighs nothing."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - The store's own part.
         return getattr(self._store, name)
 
     def user(self, user_id: UserId) -> UserStore:
-        return cast("UserStore", _EmergencyUserStore(self._store.user(user_id), self._of(user_id)))
+        mine = _EmergencyUserStore(self._store.user(user_id), lambda: self._of(user_id))
+        return cast("UserStore", mine)
 
     async def recover(self, user_id: UserId, epoch: int) -> None:
         """Tell the store what only the file knows; the first thing that a user's bot does."""
@@ -48,9 +53,13 @@ class EmergencyStore:
 
 
 class _EmergencyUserStore:
-    def __init__(self, store: UserStore, journal: EmergencyJournal) -> None:
+    def __init__(self, store: UserStore, find: Callable[[], EmergencyJournal]) -> None:
         self._store = store
-        self._journal = journal
+        self._find = find
+
+    @cached_property
+    def _journal(self) -> EmergencyJournal:
+        return self._find()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - The store's own part.
         return getattr(self._store, name)
