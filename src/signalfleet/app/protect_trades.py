@@ -15,6 +15,7 @@ from signalfleet.domain.money import Price
 from signalfleet.domain.trading.care import Care
 from signalfleet.domain.trading.intents import Intent
 from signalfleet.domain.trading.management import (
+    care_as_told,
     care_now,
     ladder_duty,
     last_protect,
@@ -100,7 +101,7 @@ class ProtectTrades:
         found = []
         for trade in held:
             own = intents.get(trade.trade_id, ())
-            care = care_now(trade, (), own)
+            care = care_as_told(own)
             if care is not None and (care.is_watched or care.max_hours is not None):
                 found.append((trade, own))
         if not found:

@@ -36,7 +36,7 @@ def care_now(trade: Trade, copy: Sequence[Trade], intents: Sequence[Intent]) -> 
     The newest message that changed it counts; another leg's target is where that leg stands. What
     the broker took for the position counts among its costs.
     """
-    care = _stored_care(intents)
+    care = care_as_told(intents)
     if care is None:
         return None
     for other in (*copy, trade):
@@ -45,7 +45,8 @@ def care_now(trade: Trade, copy: Sequence[Trade], intents: Sequence[Intent]) -> 
     return care.charged(trade.commission, trade.volume_open)
 
 
-def _stored_care(intents: Sequence[Intent]) -> Care | None:
+def care_as_told(intents: Sequence[Intent]) -> Care | None:
+    """Return the care of the newest message that changed it, with the targets as they were then."""
     found = None
     for intent in sorted(intents, key=lambda one: one.created_at):
         match intent.command:

@@ -1,15 +1,19 @@
 """Which of the broker's facts belong to which of our trades."""
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from signalfleet.domain.ids import client_id_stem
 from signalfleet.domain.trading.intents import Intent, OpenLeg
 from signalfleet.domain.trading.records import Trade
 from signalfleet.domain.trading.reports import Deal, HistoryOrder, Position, Snapshot, WorkingOrder
+
+T = TypeVar("T")
+Key = tuple[str, str | None]
 
 CLOCK_TOLERANCE: Final = timedelta(seconds=2)
 OUR_FORM: Final = re.compile(r"S[0-9][A-Z2-7]{2}_[A-Z2-7]{16}(_.*)?")
@@ -46,29 +50,65 @@ class TradeFacts:
         return frozenset(found)
 
 
+class _File(Generic[T]):
+    """Rows by each of their keys; those of several keys come in their own order, each once."""
+
+    def __init__(self, rows: Sequence[T], keys: Callable[[T], tuple[Key, ...]]) -> None:
+        self._rows = rows
+        self._places: dict[Key, list[int]] = defaultdict(list)
+        for place, row in enumerate(rows):
+            for key in keys(row):
+                self._places[key].append(place)
+
+    def of(self, *keys: Key) -> tuple[T, ...]:
+        found = {place for key in keys for place in self._places.get(key, ())}
+        return tuple(self._rows[place] for place in sorted(found))
+
+
+class FiledFacts:
+    """A snapshot's rows by client id and by the broker's ids, for many trades."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._orders = _File(snapshot.orders, lambda o: (_stem(o.client_id), _id(o.order_id)))
+        self._history = _File(
+            snapshot.history_orders, lambda h: (_stem(h.client_id), _id(h.order_id))
+        )
+        self._positions = _File(
+            snapshot.positions, lambda p: (_stem(p.client_id), _id(p.position_id))
+        )
+        self._deals = _File(snapshot.deals, lambda d: (_stem(d.client_id), _id(d.position_id)))
+
+    def of(self, trade: Trade) -> TradeFacts:
+        """Collect a trade's facts by client id and, from there, by position and order id."""
+        stem = _stem(trade.client_id)
+        ordered = (stem,) if trade.order_id is None else (stem, _id(trade.order_id))
+        history = self._history.of(*ordered)
+        named = {p.position_id for p in self._positions.of(stem)} | {trade.position_id}
+        named |= {d.position_id for d in self._deals.of(stem)} | {h.position_id for h in history}
+        ids = [_id(one) for one in named if one is not None]
+        positions = sorted(
+            self._positions.of(*ids),
+            key=lambda p: (p.position_id != trade.position_id, p.opened_at, p.position_id),
+        )
+        return TradeFacts(
+            positions=tuple(positions),
+            orders=self._orders.of(*ordered),
+            history=history,
+            deals=self._deals.of(stem, *ids),
+        )
+
+
 def facts_of(trade: Trade, snapshot: Snapshot) -> TradeFacts:
-    """Collect a trade's facts by client id and, from there, by position and order id."""
-    stem = client_id_stem(trade.client_id)
+    """Collect one trade's facts; for several trades file the snapshot once."""
+    return FiledFacts(snapshot).of(trade)
 
-    def ours(client: str | None) -> bool:
-        return client is not None and client_id_stem(client) == stem
 
-    orders = tuple(o for o in snapshot.orders if ours(o.client_id) or o.order_id == trade.order_id)
-    history = tuple(
-        h
-        for h in snapshot.history_orders
-        if ours(h.client_id) or (trade.order_id is not None and h.order_id == trade.order_id)
-    )
-    ids = {p.position_id for p in snapshot.positions if ours(p.client_id)} | {trade.position_id}
-    ids |= {d.position_id for d in snapshot.deals if ours(d.client_id)}
-    ids |= {h.position_id for h in history}
-    ids.discard(None)
-    positions = sorted(
-        (p for p in snapshot.positions if p.position_id in ids),
-        key=lambda p: (p.position_id != trade.position_id, p.opened_at, p.position_id),
-    )
-    deals = tuple(d for d in snapshot.deals if ours(d.client_id) or d.position_id in ids)
-    return TradeFacts(positions=tuple(positions), orders=orders, history=history, deals=deals)
+def _stem(client: str | None) -> Key:
+    return "client", None if client is None else client_id_stem(client)
+
+
+def _id(number: str | None) -> Key:
+    return "id", number
 
 
 def unnamed_facts(

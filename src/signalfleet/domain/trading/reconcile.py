@@ -20,7 +20,7 @@ from signalfleet.domain.trading.intents import (
     ReduceLeg,
 )
 from signalfleet.domain.trading.lifecycle import AbsenceProved, Found, Replied, advance
-from signalfleet.domain.trading.matching import TradeFacts, facts_of, is_match, unnamed_facts
+from signalfleet.domain.trading.matching import FiledFacts, TradeFacts, is_match, unnamed_facts
 from signalfleet.domain.trading.outcomes import Rejected
 from signalfleet.domain.trading.progress import stop_to_send
 from signalfleet.domain.trading.records import Trade, TradeState
@@ -73,7 +73,8 @@ class Findings:
 
 def reconcile(look: LookInput) -> Findings:
     """Compare what we believe with what the broker shows. An incomplete look proves no absence."""
-    facts = {trade.trade_id: facts_of(trade, look.snapshot) for trade in look.trades}
+    filed = FiledFacts(look.snapshot)
+    facts = {trade.trade_id: filed.of(trade) for trade in look.trades}
     facts, unclear = _with_unnamed(look, facts)
     by_id = {trade.trade_id: trade for trade in look.trades}
     trades: list[Trade] = []
