@@ -31,7 +31,8 @@ NOISE: Final = "what a day, what a market, see you at noon"
 async def run() -> Result:
     """Measure the others on a calm process, then on one with a flood and a burning bot."""
     begun = time.monotonic()
-    async with open_rig(SEED, look_interval_s=1.0) as rig, tenants(rig) as all_of:
+    rigged = open_rig(SEED, look_interval_s=1.0, broker_apart=True)
+    async with rigged as rig, tenants(rig) as all_of:
         rig.environment["MAX_CPU_PER_BOT_PERCENT"] = LIMIT_PERCENT
         await rig.start()
         await rig.until_live()

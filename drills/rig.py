@@ -21,9 +21,9 @@ from typing import Any, Final
 import aiohttp
 
 from drills.posts import Posted
+from drills.town import open_town
 from drills.visitor import signed_in
 from signalfleet.adapters.sql import SqlStore
-from signalfleet.bootstrap import city as cities
 from signalfleet.bootstrap.city import City
 from signalfleet.bootstrap.demo import DemoOptions, demo_settings, demo_user
 from signalfleet.bootstrap.platform import open_platform
@@ -226,7 +226,7 @@ class Rig:
     async def clear_broker(self) -> None:
         """Let the broker's calls go right again."""
         url = self.city.text("metaapi_url") + "/control/faults"
-        headers = {"Authorization": f"Bearer {self.city.text('control_token')}"}
+        headers = {"Authorization": f"Bearer {self.city.broker_token}"}
         async with aiohttp.ClientSession(headers=headers) as session:
             (await session.delete(url)).raise_for_status()
 
@@ -325,19 +325,19 @@ async def _given_up(store: SqlStore, user: UserId) -> int:
 
 @asynccontextmanager
 async def open_rig(
-    seed: int, *, look_interval_s: float = 1.0, store_url: str = ""
+    seed: int, *, look_interval_s: float = 1.0, store_url: str = "", broker_apart: bool = False
 ) -> AsyncIterator[Rig]:
     """Start a city, sign a user in with a large account, and leave the product stopped.
 
-    `store_url` names an empty database that is used instead of a file.
+    `store_url` names an empty database that is used instead of a file. With `broker_apart` the
+    broker is a process of its own, so that a busy Telegram does not make it slow.
     """
     root = Path(tempfile.mkdtemp(prefix="signalfleet-drill-"))
-    city = await cities.start(root / "city", repeat=False, speed=1.0, seed=seed, idle_s=LONGEST_S)
-    try:
-        account = await city.ask_broker(
-            "/control/accounts", {"token": city.text("metaapi_token"), "balance": 10_000_000}
+    async with open_town(root, seed, idle_s=LONGEST_S, broker_apart=broker_apart) as town:
+        account = await town.ask_broker(
+            "/control/accounts", {"token": town.text("metaapi_token"), "balance": 10_000_000}
         )
-        city = replace(city, facts={**city.facts, "metaapi_account": account["accountId"]})
+        city = replace(town, facts={**town.facts, "metaapi_account": account["accountId"]})
         options = DemoOptions(
             root=root,
             port=0,
@@ -359,15 +359,6 @@ async def open_rig(
             await rig.kill()
         if not rig.keep:
             shutil.rmtree(root, ignore_errors=True)
-    finally:
-        await asyncio.to_thread(_end, city.facts["pid"])
-
-
-def _end(pid: int) -> None:
-    """End the city and wait for it: it is a child of this process."""
-    with contextlib.suppress(ProcessLookupError, ChildProcessError):
-        os.kill(pid, signal.SIGTERM)
-        os.waitpid(pid, 0)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -39,15 +39,27 @@ class City:
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Call a control route; raises CityGoneError if nobody answers."""
-        return await self._call(method, self.text("control_url") + path, body)
+        token = self.text("control_token")
+        return await self._call(method, self.text("control_url") + path, body, token)
 
     async def ask_broker(self, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Call the broker's control interface: with a body it is a POST."""
         method = "GET" if body is None else "POST"
-        return await self._call(method, self.text("metaapi_url") + path, body)
+        return await self._call(method, self.text("metaapi_url") + path, body, self.broker_token)
 
-    async def _call(self, method: str, url: str, body: object) -> Any:  # noqa: ANN401 - JSON
-        headers = {"Authorization": f"Bearer {self.facts['control_token']}"}
+    @property
+    def broker_token(self) -> str:
+        """Return what opens the broker's control interface; `with_broker_of` may name another."""
+        return str(self.facts.get("broker_token") or self.facts["control_token"])
+
+    def with_broker_of(self, other: "City") -> "City":
+        """Return this city with the market and the broker of another, that runs by itself."""
+        broker = {name: one for name, one in other.facts.items() if name.startswith("metaapi_")}
+        broker["broker_token"] = other.text("control_token")
+        return City(facts=self.facts | broker)
+
+    async def _call(self, method: str, url: str, body: object, token: str) -> Any:  # noqa: ANN401 - JSON
+        headers = {"Authorization": f"Bearer {token}"}
         timeout = aiohttp.ClientTimeout(total=5)
         try:
             async with (
