@@ -40,6 +40,12 @@ def test_a_channel_is_replayed_from_signal_to_close() -> None:
     ]
 
 
+def test_an_old_signal_is_found_by_what_answers_it() -> None:
+    since = [(f"SELL GOLD 2350 SL 2360.{n:02} TP 2340.{n:02}", None) for n in range(24)]
+    *_, last = lines(("BUY SILVER 30 SL 29 TP 31", None), *since, ("Close now", 1))
+    assert (last.outcome, last.understood) == ("followed", "close on message 1")
+
+
 @pytest.mark.parametrize(
     ("text", "outcome", "reason"),
     [

@@ -24,8 +24,20 @@ async def context_of(
     `versions` of the message itself are read where the caller has not done so.
     """
     message = stored.message
-    replied = None
-    parent = message.reply_to
+    replied, answered = await _answered(desk, message)
+    before_edit, own = await _acted_on(desk, stored, versions)
+    return Context(
+        replied=replied,
+        before_edit=before_edit,
+        recent=await known_signals(desk, message.channel, (*answered, *own)),
+    )
+
+
+async def _answered(
+    desk: UserDesk, message: ChannelMessage
+) -> tuple[ChannelMessage | None, Sequence[SignalRecord]]:
+    """Return the message that is answered, and its signals; through answers that have none."""
+    replied, parent = None, message.reply_to
     for _ in range(PARENTS):
         if parent is None:
             break
@@ -35,28 +47,25 @@ async def context_of(
         replied = revisions[-1].message
         known = await desk.store.journal.signals_of_message(message.channel, parent)
         if known or replied.reply_to is None:
-            break
+            return replied, known
         parent = replied.reply_to
-    return Context(
-        replied=replied,
-        before_edit=await _acted_on(desk, stored, versions),
-        recent=await known_signals(desk, message.channel),
-    )
+    return replied, ()
 
 
 async def _acted_on(
     desk: UserDesk, stored: StoredMessage, versions: Sequence[StoredMessage] | None
-) -> ChannelMessage | None:
-    """Return the version of the message that was acted on last: an edit is compared with it.
+) -> tuple[ChannelMessage | None, Sequence[SignalRecord]]:
+    """Return the version of the message that was acted on last, and the message's signals.
 
-    Where no version led to anything, the edit is read as if it were the first.
+    An edit is compared with that version. Where none led to anything, the edit is read as if it
+    were the first.
     """
     message = stored.message
     if versions is None:
         versions = await desk.store.inbox.revisions(message.channel, message.message)
     earlier = [other for other in versions if other.rev < stored.rev]
     if not earlier:
-        return None
+        return None, ()
     decided = await desk.store.journal.signals_of_message(message.channel, message.message)
     acted_on = [
         other.message
@@ -64,15 +73,30 @@ async def _acted_on(
         if other.state is MessageState.DONE
         and (other.reason is None or (decided and other.reason not in NOT_READ))
     ]
-    return acted_on[-1] if acted_on else None
+    return acted_on[-1] if acted_on else None, decided
 
 
-async def known_signals(desk: UserDesk, chat: ChannelId) -> tuple[KnownSignal, ...]:
-    records = await desk.store.journal.recent_signals(chat, RECENT)
+async def known_signals(
+    desk: UserDesk, chat: ChannelId, meant: Sequence[SignalRecord] = ()
+) -> tuple[KnownSignal, ...]:
+    """Return the channel's newest signals, those with an open trade, and those that are meant.
+
+    The newest come first. A trade may be held while its channel announces many others: what is
+    said of it must reach it, and none of the others.
+    """
+    journal = desk.store.journal
     live: dict[SignalId, list[Trade]] = defaultdict(list)
-    for trade in await desk.store.journal.live_trades():
+    for trade in await journal.live_trades():
         live[trade.signal].append(trade)
-    return tuple(_known(record, live[record.signal_id]) for record in records)
+    records = {one.signal_id: one for one in await journal.recent_signals(chat, RECENT)}
+    older = {one.signal_id: one for one in meant}
+    for signal_id in live.keys() - records.keys() - older.keys():
+        record = await journal.get_signal(signal_id)
+        if record is not None and record.chat == chat:
+            older[signal_id] = record
+    by_age = sorted(older.values(), key=lambda one: (one.posted_at, one.part), reverse=True)
+    records |= {one.signal_id: one for one in by_age}
+    return tuple(_known(record, live.get(signal_id, [])) for signal_id, record in records.items())
 
 
 def _known(record: SignalRecord, live: list[Trade]) -> KnownSignal:

@@ -59,6 +59,14 @@ class _Channel:
     signals: list[KnownSignal] = field(default_factory=list)
     call: _Call | None = None
 
+    def known_to(self, message: ChannelMessage) -> tuple[KnownSignal, ...]:
+        """Return the newest signals, newest first, and those that the message answers."""
+        newest = self.signals[-RECENT:][::-1]
+        if message.reply_to is None:
+            return tuple(newest)
+        older = self.signals[:-RECENT]
+        return (*newest, *(one for one in older if one.message == message.reply_to))
+
 
 def replay(
     messages: Iterable[ChannelMessage], parser: Parser, profile: ChannelProfile = NO_PROFILE
@@ -71,7 +79,7 @@ def replay(
     for message in messages:
         context = Context(
             replied=channel.texts.get(message.reply_to) if message.reply_to else None,
-            recent=tuple(channel.signals[-RECENT:][::-1]),
+            recent=channel.known_to(message),
         )
         channel.texts[message.message] = message
         completed = _completed(channel, message, parser, profile)
