@@ -3,7 +3,7 @@
 import sys
 from typing import Final
 
-from bench import bots, broker, corpus, fanout, meters, parse, plans, store, telegram
+from bench import bots, broker, corpus, fanout, meters, parse, plans, soak, store, telegram
 from bench.report import Named, run_named
 
 REGISTRY: Final = {
@@ -18,6 +18,7 @@ REGISTRY: Final = {
         title="time to read one message of the corpus, and hostile texts", run=parse.run
     ),
     plans.NAME: Named(title=plans.TITLE, run=plans.run),
+    soak.NAME: Named(title=soak.TITLE, run=soak.run),
     store.NAME: Named(title=store.TITLE, run=store.run),
     "telegram": Named(
         title="a thousand Telegram clients: memory, idle work, coming back after a restart",

@@ -6,11 +6,11 @@
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.growth import growth
 from bench.report import Named, Result, run_named
 from drills.fleet_checks import result_of
 from drills.fleet_rig import FleetRig, open_fleet
@@ -54,9 +54,9 @@ async def soak(length_s: float) -> Result:
         samples = await _load(fleet, length_s)
         settled = await fleet.rig.until_settled(SETTLE_S, while_moving=True)
         late = samples[int(len(samples) * WARM_SHARE) :]
-        rss = _slope([(one.at, one.rss_kb) for one in late]) / USERS
-        files = _slope([(one.at, one.files) for one in late])
-        threads = _slope([(one.at, one.threads) for one in late])
+        rss = growth([(one.at, one.rss_kb) for one in late]) / USERS
+        files = growth([(one.at, one.files) for one in late])
+        threads = growth([(one.at, one.threads) for one in late])
         is_level = rss <= KB_PER_BOT_MINUTE and max(files, threads) <= PIECES_PER_MINUTE
         return await result_of(
             fleet,
@@ -103,14 +103,6 @@ def _held(pid: int) -> tuple[int, int, int]:
     values = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     files = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
     return int(values["VmRSS"].split()[0]), files, int(values["Threads"])
-
-
-def _slope(points: Sequence[tuple[float, float]]) -> float:
-    """Return the growth in a minute of the line that fits best."""
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    spread = sum((x - mean_x) ** 2 for x, _ in points)
-    return 60 * sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
 
 
 if __name__ == "__main__":

@@ -30,18 +30,20 @@ CHATTER: Final = (
 class Mix:
     """Shares of what is posted, in parts; the rest of the parts are signals.
 
-    `follow_ups` answer an earlier signal of their room and move its stop to break even, `edits`
-    change the words of an earlier signal and no level, `chatter` is no signal at all.
+    `follow_ups` answer an earlier signal of their room and move its stop to break even, `closes`
+    end the room's oldest, `edits` change the words of an earlier signal and no level, `chatter` is
+    no signal at all.
     """
 
     signals: int = 100
     follow_ups: int = 0
+    closes: int = 0
     edits: int = 0
     chatter: int = 0
 
     def choose(self, rng: Random) -> str:
-        names = ("signal", "follow_up", "edit", "chatter")
-        parts = (self.signals, self.follow_ups, self.edits, self.chatter)
+        names = ("signal", "follow_up", "close", "edit", "chatter")
+        parts = (self.signals, self.follow_ups, self.closes, self.edits, self.chatter)
         return rng.choices(names, parts)[0]
 
 

@@ -107,7 +107,7 @@ class TelegramTown:
         chat = self._everybody if room is None else self._rooms[room]
         assert chat is not None
         recent = self._recent.setdefault(chat.chat_id, [])
-        if kind in ("follow_up", "edit") and not recent:
+        if kind in ("follow_up", "close", "edit") and not recent:
             kind = "signal"
         signal = self._writer.signal() if kind == "signal" else None
         at = time.time()
@@ -117,6 +117,8 @@ class TelegramTown:
                 self._recent[chat.chat_id] = [*recent, (message, signal.text)][-REMEMBERED:]
             case "follow_up":
                 message = chat.post("Move SL to entry", reply_to=self._rng.choice(recent)[0])
+            case "close":
+                message = chat.post("Close now", reply_to=recent.pop(0)[0])
             case "edit":
                 message, text = recent[-1]
                 chat.edit(message, text + "\n.")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.bots import _uneven
+from bench.growth import growth
 from bench.load.latency import latencies
 from bench.load.plan import EVERYDAY, SIGNALS_ONLY, LoadPlan, Posted, Writer, moments
 from bench.load.towns import Order
@@ -74,6 +75,19 @@ def test_a_mix_posts_only_what_it_holds() -> None:
         "edit",
         "chatter",
     }
+
+
+@given(
+    per_minute=st.floats(-50, 50),
+    start=st.floats(0, 1e6),
+    times=st.lists(st.floats(0, 3_600), min_size=2, max_size=30, unique=True),
+)
+def test_a_straight_line_grows_as_it_does(
+    per_minute: float, start: float, times: list[float]
+) -> None:
+    if max(times) - min(times) >= 1:
+        line = [(at, start + per_minute * at / 60) for at in times]
+        assert growth(line) == pytest.approx(per_minute, abs=1e-3)
 
 
 def test_a_rate_is_kept_from_the_beginning() -> None:
