@@ -17,9 +17,9 @@ from signalfleet.domain.accounts.bot_state import BotState
 ID: Final = "D15"
 TITLE: Final = "500 messages a second and a bot that burns: slowed down and told, others unharmed"
 SEED: Final = 20_275
-SIGNALS: Final = 50
+SIGNALS: Final = 90
 """So many that the slowest one alone is not the p99."""
-EVERY_S: Final = 0.6
+EVERY_S: Final = 0.5
 FLOOD_PER_S: Final = 500
 FLOOD_STEP_S: Final = 0.02
 """In short steps: the simulator does nothing else while it posts one."""

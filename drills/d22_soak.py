@@ -1,6 +1,6 @@
 """D22: a soak: while signals come and go, neither memory nor files nor threads may grow.
 
-`python -m drills.d22_soak 1800` runs it for half an hour.
+`python -m drills.d22_soak 1800` measures for half an hour.
 """
 
 import asyncio
@@ -22,14 +22,15 @@ SEED: Final = 20_322
 USERS: Final = 6
 SERVERS: Final = 2
 LENGTH_S: Final = 180.0
-WARM_SHARE: Final = 0.4
-"""What caches and pools take at first is no leak."""
+WARM_S: Final = 240.0
+"""What caches and pools take at first is no leak: each connection learns each statement."""
+WARM_POST_S: Final = 1.0
 POST_S: Final = 3.0
 OPEN_SIGNALS: Final = 4
 SAMPLE_S: Final = 2.0
 SETTLE_S: Final = 40.0
 KB_PER_BOT_MINUTE: Final = 200.0
-"""Well under what a leak of one kept message a signal would show; the noise of a short run."""
+"""Half of what it is where each trade that is over stays in memory; the noise of a short run."""
 PIECES_PER_MINUTE: Final = 1.0
 
 
@@ -51,9 +52,9 @@ async def soak(length_s: float) -> Result:
     """Post signals, close each after a while, and fit a line through what the workers hold."""
     async with open_fleet(SEED, users=USERS, servers=SERVERS) as fleet:
         await fleet.start_all()
-        samples = await _load(fleet, length_s)
+        await _load(fleet, WARM_S, WARM_POST_S)
+        late = await _load(fleet, length_s, POST_S)
         settled = await fleet.rig.until_settled(SETTLE_S, while_moving=True)
-        late = samples[int(len(samples) * WARM_SHARE) :]
         rss = growth([(one.at, one.rss_kb) for one in late]) / USERS
         files = growth([(one.at, one.files) for one in late])
         threads = growth([(one.at, one.threads) for one in late])
@@ -67,6 +68,7 @@ async def soak(length_s: float) -> Result:
                 "rss_kb_per_bot_and_minute": round(rss, 1),
                 "files_per_minute": round(files, 2),
                 "threads_per_minute": round(threads, 2),
+                "rss_mb_when_warm": round(late[0].rss_kb / 1024, 1),
                 "rss_mb_at_the_end": round(late[-1].rss_kb / 1024, 1),
                 "files_at_the_end": late[-1].files,
                 "threads_at_the_end": late[-1].threads,
@@ -75,7 +77,7 @@ async def soak(length_s: float) -> Result:
         )
 
 
-async def _load(fleet: FleetRig, length_s: float) -> list[Sample]:
+async def _load(fleet: FleetRig, length_s: float, every_s: float) -> list[Sample]:
     rig = fleet.rig
     begun = time.monotonic()
     samples: list[Sample] = []
@@ -83,12 +85,14 @@ async def _load(fleet: FleetRig, length_s: float) -> list[Sample]:
     next_post = begun
     while (now := time.monotonic()) - begun < length_s:
         if now >= next_post and await rig.backlog() < OPEN_SIGNALS:
-            next_post = now + POST_S
+            next_post = now + every_s
             open_posts.append(await rig.post_signal())
             if len(open_posts) > OPEN_SIGNALS:
                 await rig.reply(open_posts.pop(0), "Close now")
         samples.append(_sample(fleet, now - begun))
-        await asyncio.sleep(SAMPLE_S)
+        await asyncio.sleep(min(SAMPLE_S, every_s))
+    for post in open_posts:
+        await rig.reply(post, "Close now")
     return samples
 
 

@@ -16,6 +16,7 @@ from signalfleet.domain.ids import UserId
 from signalfleet.ports.store import UserStore
 
 ARRIVE_S: Final = 20.0
+OPEN_SIGNALS: Final = 4
 MS: Final = 1000
 WORSE_MAX: Final = 1.5
 P99: Final = 0.99
@@ -48,14 +49,17 @@ class Tenants:
     async def latencies(self, signals: int, every_s: float) -> "Latencies":
         """Post signals; measure from the post to the order in the broker's book, in each account.
 
-        The rig's own account and the quiet one's count. What was opened is closed again, so that
-        the next ones are measured with as many open trades.
+        The rig's own account and the quiet one's count. What was opened is closed again after a
+        few signals more, so that each is measured with as many open trades.
         """
         posts: list[tuple[Posted, float]] = []
-        for _ in range(signals):
+        for number in range(signals):
             asked = time.time()
             posts.append((await self.rig.post_signal(), asked))
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(every_s / 2)
+            if number >= OPEN_SIGNALS:
+                await self.rig.reply(posts[number - OPEN_SIGNALS][0], "Close now")
+            await asyncio.sleep(every_s / 2)
         accounts = (self.rig.city.text("metaapi_account"), self.quiet.account)
         wanted = len(posts) * LEGS * len(accounts)
         found: list[float] = []
@@ -72,7 +76,7 @@ class Tenants:
             return len(found) >= wanted
 
         await until(all_there, ARRIVE_S)
-        await self._close([post for post, _ in posts])
+        await self._close([post for post, _ in posts[-OPEN_SIGNALS:]])
         return Latencies(seconds=tuple(sorted(found)), missing=wanted - len(found))
 
     async def _close(self, posts: Sequence[Posted]) -> None:
