@@ -57,3 +57,26 @@ class TestOldSignals:
         answer = await fleet.say("Close now", reply_to=over, wait=2)
         assert set(fleet.broker.book.positions) == held
         assert (await fleet.message(answer)).reason == "no_open_trade"
+
+
+class TestEndedCopies:
+    """What was filled and is over is read once, and counts as before."""
+
+    async def test_a_repeat_is_refused_however_often_it_comes(self, fleet: Fleet) -> None:
+        first = await fleet.say(GOLD_BUY, wait=2)
+        await fleet.say("Close now", reply_to=first, wait=2)
+        for _ in range(2):
+            again = await fleet.say(GOLD_BUY, wait=2)
+            assert (await fleet.message(again)).reason == "repeat_of"
+        assert fleet.broker.book.positions == {}
+
+    async def test_trades_of_today_are_counted_after_they_have_ended(self, fleet: Fleet) -> None:
+        doc, version = await fleet.mine.settings.get("user")
+        limits = {**doc, "max_trades_per_day": "2", "duplicate_window": "0"}
+        await fleet.mine.settings.put("user", limits, version)
+        reasons = []
+        for number in range(4):
+            said = await fleet.say(f"BUY GOLD 2350 SL 2340 TP 236{number}", wait=2)
+            reasons.append((await fleet.message(said)).reason)
+            await fleet.say("Close now", reply_to=said, wait=40)
+        assert reasons == [None, None, "day_count", "day_count"]

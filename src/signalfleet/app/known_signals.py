@@ -119,21 +119,33 @@ def _known(record: SignalRecord, live: list[Trade]) -> KnownSignal:
 
 
 async def open_copies(desk: UserDesk, account: AccountId) -> tuple[OpenCopy, ...]:
-    """Return the account's copies that live or that were taken lately, for the guards."""
-    live = await desk.store.journal.live_trades(account)
-    records = {r.signal_id: r for r in await desk.store.journal.recent_signals(limit=100)}
-    for signal_id in {trade.signal for trade in live} - set(records):
-        record = await desk.store.journal.get_signal(signal_id)
+    """Return the account's copies that live or that were taken lately, for the guards.
+
+    A copy that was filled and is over stays as it is, so it is read once.
+    """
+    journal = desk.store.journal
+    alive = {trade.signal for trade in await journal.live_trades(account)}
+    records = {r.signal_id: r for r in await journal.recent_signals(limit=100)}
+    for signal_id in alive - set(records):
+        record = await journal.get_signal(signal_id)
         if record is not None:
             records[signal_id] = record
-    alive = {trade.signal for trade in live}
-    copies = []
-    for copy in await desk.store.journal.copies_of_signals(list(records)):
+    kept = desk.ended_copies.get(account, {})
+    found = {one: kept[one] for one in records if one in kept and one not in alive}
+    desk.ended_copies[account] = ended = dict(found)
+    asked = [
+        one
+        for one, record in records.items()
+        if one in alive or (one not in found and record.outcome is not CopyOutcome.SKIPPED)
+    ]
+    for copy in await journal.copies_of_signals(asked):
         if copy.account != account or copy.outcome in NOT_TAKEN:
             continue
-        record = records[copy.signal]
-        copies.append(open_copy(record, copy, is_live=copy.signal in alive))
-    return tuple(copies)
+        is_live = copy.signal in alive
+        found[copy.signal] = open_copy(records[copy.signal], copy, is_live=is_live)
+        if copy.outcome is CopyOutcome.FILLED and not is_live:
+            ended[copy.signal] = found[copy.signal]
+    return tuple(found[one] for one in records if one in found)
 
 
 def open_copy(record: SignalRecord, copy: Copy, *, is_live: bool) -> OpenCopy:

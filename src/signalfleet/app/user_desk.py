@@ -11,7 +11,8 @@ from signalfleet.app.rush import Rush
 from signalfleet.app.store_pulse import StorePulse
 from signalfleet.domain.accounts.copy_states import CopyStates
 from signalfleet.domain.accounts.tiers import FREE, UserQuota
-from signalfleet.domain.ids import AccountId, ChannelId, InstallationId, UserId
+from signalfleet.domain.ids import AccountId, ChannelId, InstallationId, SignalId, UserId
+from signalfleet.domain.risk.checks import OpenCopy
 from signalfleet.domain.risk.prop_packs import PropPack
 from signalfleet.domain.settings.resolve import Effective
 from signalfleet.domain.signals.parse import Parser
@@ -36,7 +37,8 @@ class UserDesk:
     own the user's slot. `states` are read together with the Stop; `zone` is that of the user's
     pages, `quota` what the user's plan allows. `has_paused`: instructions may wait for a tap;
     `released` are those that got it, written down and not yet on their way. `merged` keeps settings
-    in force, with the very documents that they were merged from.
+    in force, with the very documents that they were merged from; `ended_copies` are the newest ones
+    of each account that were filled and are over.
     """
 
     user: UserId
@@ -64,6 +66,7 @@ class UserDesk:
     pulse: StorePulse = field(default_factory=StorePulse)
     rush: Rush = field(default_factory=Rush)
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    ended_copies: dict[AccountId, dict[SignalId, OpenCopy]] = field(default_factory=dict)
     merged: dict[Merging, tuple[tuple[object, ...], Effective]] = field(default_factory=dict)
 
     def take_released(self, account: AccountId) -> list[Intent]:
