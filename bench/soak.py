@@ -24,8 +24,8 @@ TITLE: Final = "1,000 bots for half an hour, signals coming and going: memory, f
 BOTS: Final = 1_000
 LENGTH_S: Final = 1_800.0
 POSTS_PER_S: Final = 10.0
-"""Half of them open a trade, the other half end one."""
-COMING_AND_GOING: Final = Mix(signals=50, closes=50)
+COMING_AND_GOING: Final = Mix(signals=0, closes=100)
+"""What has no trade to end opens one: by turns in each room, so that as many stay open."""
 WARM_SHARE: Final = 1 / 3
 """What caches and pools take at first is no leak."""
 SAMPLE_S: Final = 10.0

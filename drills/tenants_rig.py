@@ -36,11 +36,16 @@ class Tenants:
     def of(self, user: UserId) -> UserStore:
         return self.store.user(user)
 
-    async def noise_of(self, text: str, times: int = 1) -> int:
-        """Post in the loud one's channel; return the id of the last post."""
-        body = {"text": text, "times": times}
-        answer = await self.rig.city.ask("POST", f"/telegram/channels/{self.noise}/post", body)
+    async def noise_of(self, text: str, times: int = 1, *, channel: int | None = None) -> int:
+        """Post in the loud one's channel, or in another; return the id of the last post."""
+        body, chat = {"text": text, "times": times}, channel or self.noise
+        answer = await self.rig.city.ask("POST", f"/telegram/channels/{chat}/post", body)
         return int(answer["message_id"])
+
+    async def empty_channel(self) -> int:
+        """Return a new channel that nobody reads."""
+        answer = await self.rig.city.ask("POST", "/telegram/channels", {"title": "Empty"})
+        return int(answer["id"])
 
     async def told(self, user: UserId, kind: str) -> int:
         """Count the notices of a kind."""
@@ -103,6 +108,11 @@ class Tenants:
 class Latencies:
     seconds: tuple[float, ...]
     missing: int
+
+    def with_those_of(self, other: "Latencies") -> "Latencies":
+        """Return both as if they had been measured together."""
+        seconds = tuple(sorted((*self.seconds, *other.seconds)))
+        return Latencies(seconds=seconds, missing=self.missing + other.missing)
 
     def at(self, share: float) -> float:
         """Return the time that this share of them stays within, in milliseconds."""
