@@ -59,6 +59,20 @@ class TestOldSignals:
         assert (await fleet.message(answer)).reason == "no_open_trade"
 
 
+async def test_trades_of_today_count_however_many_signals_came_since(fleet: Fleet) -> None:
+    doc, version = await fleet.mine.settings.get("user")
+    limits = {"max_trades_per_day": "1", "duplicate_window": "0"}
+    await fleet.mine.settings.put("user", {**doc, **limits}, version)
+    first = await fleet.say(GOLD_BUY, wait=2)
+    await fleet.say("Close now", reply_to=first, wait=2)
+    said = first
+    for number in range(120):
+        text = f"BUY GOLD 2350 SL 2340.{number:03} TP 2360.{number:03}"
+        said = await fleet.say(text, wait=0.5)
+    assert (await fleet.message(said)).reason == "day_count"
+    assert fleet.broker.book.positions == {}
+
+
 class TestEndedCopies:
     """What was filled and is over is read once, and counts as before."""
 

@@ -38,6 +38,8 @@ from signalfleet.domain.trading.reports import AccountFacts
 from signalfleet.ports.errors import PortError, RefusedError
 from signalfleet.ports.store import CopyMode, StoredMessage
 
+A_DAY: Final = timedelta(hours=26)
+"""The longest day that trades are counted by, where clocks are set back."""
 EXPIRED_CODES: Final = frozenset({"too_old"})
 PASSING_CODES: Final = frozenset(
     {"outcome_unknown", "account_not_ready", "not_reconciled", "entries_paused"}
@@ -209,7 +211,9 @@ class ExecuteSignal:
         )
         effective = reduced(effective, stage)
         trial = [check_probation(stage, is_paper=is_paper(account))] if stage != Stage.FULL else []
-        stored_copies = await open_copies(self._desk, account.account.account_id)
+        window = timedelta(minutes=float(effective.rules.duplicate_window))
+        since = self._desk.clock.now() - max(window, A_DAY)
+        stored_copies = await open_copies(self._desk, account.account.account_id, since)
         copies = (*stored_copies, *drafted)
         known = await guard_facts(self._desk, account.account, facts, effective.rules, planned)
         gate = await self._gatekeeping(account, facts, stored, signal)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.ids import AccountId, ChannelId, SignalId
@@ -11,6 +12,9 @@ from signalfleet.domain.trading.records import Copy, CopyOutcome, SignalRecord, 
 from signalfleet.ports.store import MessageState, StoredMessage
 
 RECENT = 20
+LATELY = 100
+LATELY_MAX = 6_400
+"""More than a user's channels announce in a week."""
 PARENTS = 5
 NOT_READ = frozenset({"superseded", "older_revision", "deleted", "channel_off"})
 NOT_TAKEN = frozenset({CopyOutcome.SKIPPED, CopyOutcome.EXPIRED, CopyOutcome.REJECTED})
@@ -118,14 +122,15 @@ def _known(record: SignalRecord, live: list[Trade]) -> KnownSignal:
     )
 
 
-async def open_copies(desk: UserDesk, account: AccountId) -> tuple[OpenCopy, ...]:
-    """Return the account's copies that live or that were taken lately, for the guards.
+async def open_copies(desk: UserDesk, account: AccountId, since: datetime) -> tuple[OpenCopy, ...]:
+    """Return the account's copies that live or that were taken since then, for the guards.
 
-    A copy that was filled and is over stays as it is, so it is read once.
+    Some older ones may be among them. A copy that was filled and is over stays as it is, so it is
+    read once.
     """
     journal = desk.store.journal
     alive = {trade.signal for trade in await journal.live_trades(account)}
-    records = {r.signal_id: r for r in await journal.recent_signals(limit=100)}
+    records = {r.signal_id: r for r in await _lately(desk, since)}
     for signal_id in alive - set(records):
         record = await journal.get_signal(signal_id)
         if record is not None:
@@ -146,6 +151,16 @@ async def open_copies(desk: UserDesk, account: AccountId) -> tuple[OpenCopy, ...
         if copy.outcome is CopyOutcome.FILLED and not is_live:
             ended[copy.signal] = found[copy.signal]
     return tuple(found[one] for one in records if one in found)
+
+
+async def _lately(desk: UserDesk, since: datetime) -> tuple[SignalRecord, ...]:
+    """Return the newest signals, all of those since then among them: most of them read once."""
+    limit = LATELY
+    while True:
+        found = await desk.store.journal.recent_signals(limit=limit)
+        if len(found) < limit or found[-1].posted_at < since or limit >= LATELY_MAX:
+            return found
+        limit *= 4
 
 
 def open_copy(record: SignalRecord, copy: Copy, *, is_live: bool) -> OpenCopy:
