@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from signalfleet.app.user_desk import UserDesk
-from signalfleet.domain.ids import AccountId, ChannelId, SignalId
+from signalfleet.domain.ids import AccountId, ChannelId, MessageId, SignalId
 from signalfleet.domain.risk.checks import OpenCopy
 from signalfleet.domain.signals.model import ChannelMessage, Context, KnownSignal
 from signalfleet.domain.trading.records import Copy, CopyOutcome, SignalRecord, Trade, TradeState
@@ -98,9 +98,13 @@ async def known_signals(
         record = await journal.get_signal(signal_id)
         if record is not None and record.chat == chat:
             older[signal_id] = record
-    by_age = sorted(older.values(), key=lambda one: (one.posted_at, one.part), reverse=True)
+    by_age = sorted(older.values(), key=_age, reverse=True)
     records |= {one.signal_id: one for one in by_age}
     return tuple(_known(record, live.get(signal_id, [])) for signal_id, record in records.items())
+
+
+def _age(record: SignalRecord) -> tuple[datetime, MessageId, int]:
+    return (record.posted_at, record.message, record.part)
 
 
 def _known(record: SignalRecord, live: list[Trade]) -> KnownSignal:

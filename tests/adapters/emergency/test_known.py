@@ -92,6 +92,13 @@ def test_what_the_file_held_is_forgotten_once_the_store_has_all() -> None:
     assert knows_nothing(known)
 
 
+def test_what_ended_of_a_trade_that_was_never_read_is_forgotten_too() -> None:
+    known = Known()
+    known.apply(Settlement(intents=DONE))
+    known.stored()
+    assert knows_nothing(known)
+
+
 def test_a_signal_is_kept_whole_until_its_last_trade_has_ended() -> None:
     known = Known()
     known.apply(DECISION)

@@ -129,7 +129,7 @@ class Known:
 
     def stored(self, change: Change | None = None) -> None:
         """Forget what is over, now that the store has this change; without one, has all."""
-        self._forget_over([*self._trades] if change is None else _trades_of(change))
+        self._forget_over({*self._trades, *self._written} if change is None else _trades_of(change))
 
     def trade(self, trade_id: TradeId) -> Trade:
         found = self._trades.get(trade_id)
