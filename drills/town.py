@@ -21,8 +21,15 @@ async def open_town(
         city = await stack.enter_async_context(_city(root / "city", seed, idle_s))
         if broker_apart:
             other = await stack.enter_async_context(_city(root / "broker", seed, idle_s))
-            city = city.with_broker_of(other)
+            city = _with_broker_of(city, other)
         yield city
+
+
+def _with_broker_of(city: City, other: City) -> City:
+    """Return the city with the market and the broker of the other one."""
+    broker = {name: one for name, one in other.facts.items() if name.startswith("metaapi_")}
+    broker["broker_token"] = other.text("control_token")
+    return City(facts=city.facts | broker)
 
 
 @asynccontextmanager

@@ -49,14 +49,8 @@ class City:
 
     @property
     def broker_token(self) -> str:
-        """Return what opens the broker's control interface; `with_broker_of` may name another."""
+        """Return what opens the broker's control interface: another where it runs by itself."""
         return str(self.facts.get("broker_token") or self.facts["control_token"])
-
-    def with_broker_of(self, other: "City") -> "City":
-        """Return this city with the market and the broker of another, that runs by itself."""
-        broker = {name: one for name, one in other.facts.items() if name.startswith("metaapi_")}
-        broker["broker_token"] = other.text("control_token")
-        return City(facts=self.facts | broker)
 
     async def _call(self, method: str, url: str, body: object, token: str) -> Any:  # noqa: ANN401 - JSON
         headers = {"Authorization": f"Bearer {token}"}
