@@ -11,7 +11,7 @@ from drills.rig import LEGS, Rig, open_rig
 from drills.telegram_rig import Books, people, until, violations
 from signalfleet.adapters.sql import SqlStore
 from signalfleet.domain.ids import ChannelId, MessageId
-from signalfleet.ports.store import MessageState
+from signalfleet.ports.inbox import MessageState
 
 ID: Final = "D11"
 TITLE: Final = (

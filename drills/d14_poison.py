@@ -13,7 +13,7 @@ from drills.telegram_rig import until
 from drills.tenants_rig import Tenants, is_not_worse, tenants
 from signalfleet.bootstrap.plants import RAISE, RECURSION
 from signalfleet.domain.ids import ChannelId, MessageId
-from signalfleet.ports.store import MessageState, StoredMessage
+from signalfleet.ports.inbox import MessageState, StoredMessage
 
 ID: Final = "D14"
 TITLE: Final = "poison: a reading that raises or never ends, 1 MiB of text; set aside after one try"

@@ -20,7 +20,7 @@ from signalfleet.domain.trading.intents import (
 )
 from signalfleet.domain.trading.orders import OpenOrder
 from signalfleet.domain.trading.records import CopyOutcome, SignalRecord, Trade, TradeState
-from signalfleet.ports.store import MessageState
+from signalfleet.ports.inbox import MessageState
 
 QUARANTINED: Final = "signalfleet_messages_quarantined_total"
 COMPLETION: Final = timedelta(seconds=120)

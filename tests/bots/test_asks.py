@@ -10,7 +10,8 @@ from signalfleet.domain.accounts.asks import Answer, Answered, Ask
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.trading.records import CopyOutcome, TradeState
 from signalfleet.ports.bus import WorkItem
-from signalfleet.ports.store import CopyMode, MessageState
+from signalfleet.ports.inbox import MessageState
+from signalfleet.ports.store import CopyMode
 
 
 async def asked(fleet: Fleet) -> Ask:

@@ -10,7 +10,8 @@ from signalfleet.domain.money import Price
 from signalfleet.domain.signals.model import OrderKind
 from signalfleet.domain.trading.intents import IntentState
 from signalfleet.domain.trading.records import CopyOutcome
-from signalfleet.ports.store import CopyMode, MessageState
+from signalfleet.ports.inbox import MessageState
+from signalfleet.ports.store import CopyMode
 
 CALL = "GOLD BUY NOW"
 LEVELS = "SL 2340\nTP 2360\nTP 2370"

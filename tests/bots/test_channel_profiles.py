@@ -10,8 +10,8 @@ from signalfleet.app.watch_layouts import from_document, scope
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.money import Price
 from signalfleet.domain.signals.model import OrderKind
+from signalfleet.ports.inbox import MessageState
 from signalfleet.ports.notices import StoredNotice
-from signalfleet.ports.store import MessageState
 
 ZAP = {
     "name": "zap",

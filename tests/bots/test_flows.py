@@ -12,7 +12,8 @@ from signalfleet.domain.money import Price
 from signalfleet.domain.trading.intents import IntentState
 from signalfleet.domain.trading.records import CopyOutcome, TradeState
 from signalfleet.ports.chat_source import ChatBatch, Edited, Origin, Posted
-from signalfleet.ports.store import CopyMode, MessageState
+from signalfleet.ports.inbox import MessageState
+from signalfleet.ports.store import CopyMode
 
 
 async def outcome(fleet: Fleet, number: int) -> tuple[str | None, str | None]:

@@ -19,7 +19,7 @@ from signalfleet.domain.trading.orders import (
     ReducePosition,
 )
 from signalfleet.domain.trading.records import TradeState
-from signalfleet.ports.store import MessageState
+from signalfleet.ports.inbox import MessageState
 
 
 def kinds(fleet: Fleet) -> list[str]:

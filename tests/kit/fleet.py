@@ -30,17 +30,10 @@ from signalfleet.domain.trading.settle import SettleRules
 from signalfleet.ports.broker import Broker
 from signalfleet.ports.calendar import NewsCalendar
 from signalfleet.ports.chat_source import ChatBatch, ChatSource, Origin
+from signalfleet.ports.inbox import StoredMessage
 from signalfleet.ports.lease import Lease
 from signalfleet.ports.secrets import CredentialStore, Secret
-from signalfleet.ports.store import (
-    Account,
-    Channel,
-    CopyMode,
-    Store,
-    StoredMessage,
-    UserProfile,
-    UserStore,
-)
+from signalfleet.ports.store import Account, Channel, CopyMode, Store, UserProfile, UserStore
 
 CELL = "c1"
 GOLD_BUY = "BUY GOLD 2350 SL 2340 TP 2360 TP 2370"

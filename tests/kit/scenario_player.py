@@ -28,7 +28,8 @@ from signalfleet.domain.accounts.exits import ExitCause
 from signalfleet.domain.ids import ChannelId, MessageId
 from signalfleet.domain.settings.choices import CopyState, ExitPolicy
 from signalfleet.domain.trading.records import MessageKey, SignalRecord, TraceStep
-from signalfleet.ports.store import CopyMode, StoredMessage
+from signalfleet.ports.inbox import StoredMessage
+from signalfleet.ports.store import CopyMode
 from signalfleet.web.present.words import Words
 
 AFTER_MESSAGE_S: Final = 3.0

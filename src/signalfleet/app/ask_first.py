@@ -14,7 +14,8 @@ from signalfleet.domain.signals.describe import describe
 from signalfleet.domain.signals.model import Ambiguous, OrderKind, Signal
 from signalfleet.domain.trading.intents import Intent, OpenLeg
 from signalfleet.domain.trading.plan import TradePlan
-from signalfleet.ports.store import CopyMode, StoredMessage
+from signalfleet.ports.inbox import StoredMessage
+from signalfleet.ports.store import CopyMode
 
 SKIPPED: Final = "skipped_by_you"
 NO_ANSWER: Final = "no_answer"

@@ -9,7 +9,8 @@ import structlog
 from signalfleet.domain.accounts.asks import Answer, Answered, Ask, AskKey, Asks
 from signalfleet.domain.errors import DomainError
 from signalfleet.ports.errors import ConflictError
-from signalfleet.ports.store import MessageState, SettingsDocs, UserStore
+from signalfleet.ports.inbox import MessageState
+from signalfleet.ports.store import SettingsDocs, UserStore
 
 log = structlog.get_logger()
 

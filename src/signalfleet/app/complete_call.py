@@ -27,7 +27,7 @@ from signalfleet.domain.signals.model import (
 )
 from signalfleet.domain.signals.profiles import ChannelProfile
 from signalfleet.ports.errors import PortError
-from signalfleet.ports.store import StoredMessage
+from signalfleet.ports.inbox import StoredMessage
 
 WINDOW: Final = timedelta(seconds=120)
 """How long a call waits for its levels, counted from its post."""

@@ -14,7 +14,7 @@ from signalfleet.domain.signals.model import (
 )
 from signalfleet.domain.signals.profiles import ChannelProfile
 from signalfleet.domain.trading.records import Decision
-from signalfleet.ports.store import StoredMessage
+from signalfleet.ports.inbox import StoredMessage
 
 
 def is_alone(result: Parsed) -> bool:

@@ -33,7 +33,7 @@ from signalfleet.domain.trading.progress import is_ending, order_prices, trade_a
 from signalfleet.domain.trading.records import SignalRecord, TraceStep, Trade, TradeState
 from signalfleet.ports.chat_source import Origin
 from signalfleet.ports.errors import PortError, RefusedError
-from signalfleet.ports.store import StoredMessage
+from signalfleet.ports.inbox import StoredMessage
 
 OPERATIONS = {Deed.CLOSE: "C", Deed.REDUCE: "P"}
 

@@ -36,7 +36,8 @@ from signalfleet.domain.trading.records import (
 )
 from signalfleet.domain.trading.reports import AccountFacts
 from signalfleet.ports.errors import PortError, RefusedError
-from signalfleet.ports.store import CopyMode, StoredMessage
+from signalfleet.ports.inbox import StoredMessage
+from signalfleet.ports.store import CopyMode
 
 A_DAY: Final = timedelta(hours=26)
 """The longest day that trades are counted by, where clocks are set back."""

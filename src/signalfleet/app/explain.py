@@ -22,7 +22,7 @@ from signalfleet.domain.trading.intents import Intent, OpenLeg
 from signalfleet.domain.trading.legs import LEGS_A_LAYER
 from signalfleet.domain.trading.plan import TradePlan
 from signalfleet.domain.trading.records import TraceStep
-from signalfleet.ports.store import StoredMessage
+from signalfleet.ports.inbox import StoredMessage
 
 
 def received(stored: StoredMessage) -> TraceStep:

@@ -12,7 +12,8 @@ from signalfleet.app.watch_losses import WatchLosses, zone_of
 from signalfleet.domain.risk.facts import GuardFacts, LossStreak, NewsView
 from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.trading.reports import AccountFacts
-from signalfleet.ports.store import Account, StoredMessage
+from signalfleet.ports.inbox import StoredMessage
+from signalfleet.ports.store import Account
 
 COMPLETION_WINDOW: Final = timedelta(seconds=120)
 NEW_YORK: Final = ZoneInfo("America/New_York")

@@ -46,7 +46,8 @@ from signalfleet.domain.signals.profiles import NO_PROFILE, ChannelProfile
 from signalfleet.domain.trading.intents import Intent
 from signalfleet.domain.trading.records import CopyOutcome, Decision, SignalRecord, TraceStep
 from signalfleet.ports.errors import PortError
-from signalfleet.ports.store import Channel, CopyMode, DecideResult, StoredMessage
+from signalfleet.ports.inbox import StoredMessage
+from signalfleet.ports.store import Channel, CopyMode, DecideResult
 
 log = structlog.get_logger()
 

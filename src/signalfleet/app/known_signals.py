@@ -9,7 +9,7 @@ from signalfleet.domain.ids import AccountId, ChannelId, MessageId, SignalId
 from signalfleet.domain.risk.checks import OpenCopy
 from signalfleet.domain.signals.model import ChannelMessage, Context, KnownSignal
 from signalfleet.domain.trading.records import Copy, CopyOutcome, SignalRecord, Trade, TradeState
-from signalfleet.ports.store import MessageState, StoredMessage
+from signalfleet.ports.inbox import MessageState, StoredMessage
 
 RECENT = 20
 LATELY = 100

@@ -18,7 +18,7 @@ from signalfleet.domain.signals.model import (
 )
 from signalfleet.domain.signals.profiles import ChannelProfile
 from signalfleet.ports.chat_source import Origin
-from signalfleet.ports.store import StoredMessage
+from signalfleet.ports.inbox import StoredMessage
 
 MOST: Final = 50
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from signalfleet.ports.store import Channel, CopyMode, StoredMessage
+from signalfleet.ports.inbox import StoredMessage
+from signalfleet.ports.store import Channel, CopyMode
 
 
 def not_to_be_read(

@@ -15,7 +15,7 @@ from signalfleet.app.withdrawn_signals import plan_deleted, plan_turned
 from signalfleet.domain.accounts.asks import Answer, Ask, AskKey
 from signalfleet.domain.signals.model import FollowUp, Parsed
 from signalfleet.domain.trading.records import Settlement, SignalRecord
-from signalfleet.ports.store import StoredMessage
+from signalfleet.ports.inbox import StoredMessage
 
 log = structlog.get_logger()
 

@@ -13,7 +13,8 @@ from signalfleet.domain.settings.resolve import Effective
 from signalfleet.domain.signals.model import ChannelMessage, Parsed, ParseResult, Signal
 from signalfleet.ports.chat_source import Origin
 from signalfleet.ports.errors import RefusedError
-from signalfleet.ports.store import CopyMode, MessageState, StoredMessage
+from signalfleet.ports.inbox import MessageState, StoredMessage
+from signalfleet.ports.store import CopyMode
 
 NO_CHANNEL: Final = ChannelId(0)
 PREVIEWED: Final = MessageId(0)

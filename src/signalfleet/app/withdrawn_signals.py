@@ -16,7 +16,7 @@ from signalfleet.domain.signals.model import (
     Doubt,
     ParseResult,
 )
-from signalfleet.ports.store import StoredMessage
+from signalfleet.ports.inbox import StoredMessage
 
 DELETION: Final[Mapping[DeletePolicy, tuple[Action, ...]]] = MappingProxyType(
     {

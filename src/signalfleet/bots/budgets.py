@@ -24,8 +24,8 @@ from signalfleet.domain.ids import UserId
 from signalfleet.ports.chat_source import ChatBatch, Origin, Posted
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errands import LightEvent
+from signalfleet.ports.inbox import StoredMessage
 from signalfleet.ports.metrics import Metrics
-from signalfleet.ports.store import StoredMessage
 
 log = structlog.get_logger()
 

@@ -39,8 +39,9 @@ from signalfleet.ports.chat_source import (
 from signalfleet.ports.errands import Errand
 from signalfleet.ports.errors import PortError, TemporaryError
 from signalfleet.ports.fleet_rows import UserMark
+from signalfleet.ports.inbox import StoredMessage
 from signalfleet.ports.lease import EndedLease, Lease
-from signalfleet.ports.store import StoredMessage, UserStore
+from signalfleet.ports.store import UserStore
 
 log = structlog.get_logger()
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from signalfleet.domain.signals.revisions import KnownRevision
-from signalfleet.ports.store import StoredMessage
+from signalfleet.ports.inbox import StoredMessage
 
 
 @dataclass(slots=True)

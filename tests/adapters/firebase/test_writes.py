@@ -23,7 +23,8 @@ from signalfleet.domain.ids import MessageId
 from signalfleet.domain.trading.intents import IntentState
 from signalfleet.domain.trading.records import Settlement
 from signalfleet.ports.errors import FencedError, StoreInDoubtError, StoreUnavailableError
-from signalfleet.ports.store import CopyMode, DecideResult, MessageState
+from signalfleet.ports.inbox import MessageState
+from signalfleet.ports.store import CopyMode, DecideResult
 
 pytestmark = pytest.mark.loopback
 CLAIMED, ALREADY = DecideResult.CLAIMED, DecideResult.ALREADY_DECIDED

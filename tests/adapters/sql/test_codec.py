@@ -30,7 +30,8 @@ from signalfleet.domain.trading.orders import StopStep, TrailingStop
 from signalfleet.domain.trading.records import Copy, TraceStep, Trade
 from signalfleet.domain.trading.reports import Position, WorkingOrder
 from signalfleet.ports.chat_source import Origin
-from signalfleet.ports.store import AccountView, MessageState, StoredMessage
+from signalfleet.ports.inbox import MessageState, StoredMessage
+from signalfleet.ports.store import AccountView
 
 ME = UserId("u_mfrggzdfmztwq2lk")
 

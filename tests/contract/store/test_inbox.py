@@ -8,7 +8,7 @@ from kit.store_rows import CHAT, NOW, World, a_batch, a_channel, a_post, after, 
 from signalfleet.domain.ids import ChannelId, MessageId
 from signalfleet.ports.chat_source import ChatBatch, Deleted, Edited, Origin
 from signalfleet.ports.errors import FencedError
-from signalfleet.ports.store import MessageState
+from signalfleet.ports.inbox import MessageState
 
 
 def a_deletion(*messages: int, origin: Origin = Origin.LIVE) -> ChatBatch:

@@ -37,7 +37,8 @@ from signalfleet.domain.trading.orders import StopStep, TrailingStop
 from signalfleet.domain.trading.records import CopyOutcome, Decision, Settlement, TradeState
 from signalfleet.ports.chat_source import ChatBatch
 from signalfleet.ports.errors import ConflictError, FencedError
-from signalfleet.ports.store import DecideResult, MessageState
+from signalfleet.ports.inbox import MessageState
+from signalfleet.ports.store import DecideResult
 
 CLAIMED, ALREADY = DecideResult.CLAIMED, DecideResult.ALREADY_DECIDED
 

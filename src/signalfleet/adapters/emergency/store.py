@@ -14,8 +14,9 @@ from signalfleet.domain.trading.records import MessageKey
 from signalfleet.ports.chat_source import ChatBatch
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import StoreUnavailableError
+from signalfleet.ports.inbox import Inbox
 from signalfleet.ports.metrics import Metrics
-from signalfleet.ports.store import Accounts, AccountView, Inbox, OrderJournal, Store, UserStore
+from signalfleet.ports.store import Accounts, AccountView, OrderJournal, Store, UserStore
 
 
 class EmergencyStore:

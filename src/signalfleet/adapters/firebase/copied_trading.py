@@ -31,7 +31,7 @@ from signalfleet.domain.money import Lots, Price
 from signalfleet.domain.signals.model import ChannelMessage, Signal, Span
 from signalfleet.domain.trading.intents import Intent
 from signalfleet.domain.trading.records import Copy, SignalRecord, TraceStep, Trade
-from signalfleet.ports.store import StoredMessage
+from signalfleet.ports.inbox import StoredMessage
 from signalfleet.ports.store_copy import CopiedRow
 
 _READING: Final = TypeAdapter(Signal)

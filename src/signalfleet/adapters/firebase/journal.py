@@ -56,7 +56,8 @@ from signalfleet.domain.trading.records import (
     Trade,
 )
 from signalfleet.ports.errors import ConflictError, StoreUnavailableError
-from signalfleet.ports.store import DecideResult, MessageState
+from signalfleet.ports.inbox import MessageState
+from signalfleet.ports.store import DecideResult
 
 _LAST: Final = "~"
 _UNDECIDED: Final = 0

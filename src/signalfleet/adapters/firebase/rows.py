@@ -28,7 +28,8 @@ from signalfleet.domain.trading.intents import (
     ReduceLeg,
 )
 from signalfleet.domain.trading.records import Copy, SignalRecord, TraceStep, Trade
-from signalfleet.ports.store import Account, AccountView, Channel, StoredMessage, UserProfile
+from signalfleet.ports.inbox import StoredMessage
+from signalfleet.ports.store import Account, AccountView, Channel, UserProfile
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

@@ -28,7 +28,7 @@ from signalfleet.domain.accounts.audit import (
 from signalfleet.domain.accounts.retention import SWEPT_AT_ONCE, Cutoffs
 from signalfleet.domain.ids import ChannelId
 from signalfleet.ports.errors import StoreUnavailableError
-from signalfleet.ports.store import MessageState, StoredMessage
+from signalfleet.ports.inbox import MessageState, StoredMessage
 from signalfleet.ports.tenant_records import Begun, Fresh, InFlight, Mismatch, Replay
 
 

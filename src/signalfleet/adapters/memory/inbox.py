@@ -14,8 +14,8 @@ from signalfleet.domain.signals.revisions import (
 )
 from signalfleet.domain.trading.records import MessageKey
 from signalfleet.ports.chat_source import ChatBatch, Deleted, Edited, Origin, Posted
+from signalfleet.ports.inbox import MessageState, StoredMessage
 from signalfleet.ports.inbox_rows import InboxRow
-from signalfleet.ports.store import MessageState, StoredMessage
 
 
 @dataclass(slots=True)

@@ -27,7 +27,8 @@ from signalfleet.domain.trading.records import (
     Trade,
 )
 from signalfleet.ports.errors import ConflictError
-from signalfleet.ports.store import DecideResult, MessageState
+from signalfleet.ports.inbox import MessageState
+from signalfleet.ports.store import DecideResult
 
 _NO_DECISION: Final = datetime.min.replace(tzinfo=UTC)
 

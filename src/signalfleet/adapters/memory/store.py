@@ -27,7 +27,8 @@ from signalfleet.domain.ids import InstallationId, UserId
 from signalfleet.ports.departures import Arming
 from signalfleet.ports.errors import RefusedError
 from signalfleet.ports.fleet_rows import OFTEN_WRITTEN, AttemptLimit, UserMark, WebSession
-from signalfleet.ports.store import MessageState, UserProfile
+from signalfleet.ports.inbox import MessageState
+from signalfleet.ports.store import UserProfile
 
 
 class MemoryUserStore:

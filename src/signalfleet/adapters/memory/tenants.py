@@ -10,8 +10,8 @@ from signalfleet.domain.accounts.retention import SWEPT_AT_ONCE, Cutoffs
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.departures import Departure, Shredded
 from signalfleet.ports.errors import RefusedError
+from signalfleet.ports.inbox import MessageState
 from signalfleet.ports.inbox_rows import InboxRow
-from signalfleet.ports.store import MessageState
 from signalfleet.ports.tenant_records import Begun, Fresh, InFlight, Mismatch, Replay
 
 

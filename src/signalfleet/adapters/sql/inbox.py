@@ -26,7 +26,7 @@ from signalfleet.domain.signals.revisions import (
 )
 from signalfleet.domain.trading.records import MessageKey
 from signalfleet.ports.chat_source import ChatBatch, Deleted, Edited, Origin, Posted
-from signalfleet.ports.store import MessageState, StoredMessage
+from signalfleet.ports.inbox import MessageState, StoredMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

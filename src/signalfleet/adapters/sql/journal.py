@@ -41,7 +41,8 @@ from signalfleet.domain.trading.records import (
     Trade,
 )
 from signalfleet.ports.errors import ConflictError
-from signalfleet.ports.store import DecideResult, MessageState
+from signalfleet.ports.inbox import MessageState
+from signalfleet.ports.store import DecideResult
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from signalfleet.adapters.sql.schema import (
 )
 from signalfleet.adapters.sql.statement_maker import LIMIT, StatementMaker, columns_of, given, param
 from signalfleet.ports.fleet_rows import OFTEN_WRITTEN
-from signalfleet.ports.store import MessageState
+from signalfleet.ports.inbox import MessageState
 
 
 class RecordStatements(StatementMaker):

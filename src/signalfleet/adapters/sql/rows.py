@@ -37,7 +37,7 @@ from signalfleet.domain.trading.records import (
     TradeState,
 )
 from signalfleet.ports.chat_source import Origin
-from signalfleet.ports.store import MessageState, StoredMessage
+from signalfleet.ports.inbox import MessageState, StoredMessage
 
 Params: TypeAlias = dict[str, object]
 

@@ -23,7 +23,8 @@ from signalfleet.domain.trading.intents import IntentState, Lane
 from signalfleet.domain.trading.records import CopyOutcome, TradeState
 from signalfleet.ports.account_words import BROKERS, MODES
 from signalfleet.ports.chat_source import Origin
-from signalfleet.ports.store import CopyMode, MessageState
+from signalfleet.ports.inbox import MessageState
+from signalfleet.ports.store import CopyMode
 
 REVISION: Final = "0004"
 """The migration after which there are exactly these tables."""

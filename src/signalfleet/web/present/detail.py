@@ -12,7 +12,8 @@ from signalfleet.domain.ids import ChannelId, IntentId, MessageId
 from signalfleet.domain.signals.model import Span
 from signalfleet.domain.trading.intents import Intent
 from signalfleet.domain.trading.records import Copy, SignalRecord, TraceStep, Trade, TradeState
-from signalfleet.ports.store import StoredMessage, UserStore
+from signalfleet.ports.inbox import StoredMessage
+from signalfleet.ports.store import UserStore
 from signalfleet.web.present.formats import Moment, Times
 from signalfleet.web.present.messages import (
     MessageRow,

@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 from signalfleet.domain.ids import ChannelId, MessageId, SignalId, TradeId
 from signalfleet.domain.trading.intents import Action, Intent, IntentState
 from signalfleet.domain.trading.records import Copy, SignalRecord, Trade
-from signalfleet.ports.store import StoredMessage, UserStore
+from signalfleet.ports.inbox import StoredMessage
+from signalfleet.ports.store import UserStore
 from signalfleet.web.present.formats import Moment, Times, one_line
 from signalfleet.web.present.outcomes import (
     MessageFacts,

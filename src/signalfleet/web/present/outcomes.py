@@ -11,7 +11,7 @@ from signalfleet.domain.signals.model import Doubt
 from signalfleet.domain.trading.intents import Action, Intent, IntentState
 from signalfleet.domain.trading.records import Copy, CopyOutcome, SignalRecord, TraceStep
 from signalfleet.ports.chat_source import Origin
-from signalfleet.ports.store import MessageState, StoredMessage
+from signalfleet.ports.inbox import MessageState, StoredMessage
 from signalfleet.web.present.formats import Times
 from signalfleet.web.present.stored import dicts
 from signalfleet.web.present.words import Words
