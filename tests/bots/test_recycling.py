@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from kit.builders import CHAT, USER
-from kit.chat_script import a_message
+from kit.chat_script import a_message, posted
 from kit.clock import LoopClock, settle_down, until
 from kit.counting_metrics import CountingMetrics
 from kit.fleet import Fleet, a_fleet
@@ -24,6 +24,7 @@ from signalfleet.ports.chat_source import ChatBatch, Origin, Posted
 from signalfleet.ports.errors import RefusedError
 
 ONE_LEG = "BUY GOLD 2350 SL 2340 TP 2360"
+NOISY = ChannelId(-1009)
 MB = 2**20
 SECOND_NS = 1_000_000_000
 
@@ -201,6 +202,21 @@ class TestTooManyMessages:
             assert await kept.stored() == (BotState.THROTTLED, "message_limit")
             assert (await kept.notices()).count("bot_throttled") == 1
 
+    async def test_of_one_channel_do_not_hold_back_a_close_in_another(self) -> None:
+        async with keeping() as kept:
+            number = await kept.fleet.say(ONE_LEG, wait=2)
+            for first in range(1000, 1800):
+                await kept.fleet.bring(_many(first, 1, chat=NOISY), wait=0)
+            await settle_down(25)
+            assert await kept.stored() == (BotState.THROTTLED, "message_limit")
+            assert len(await kept.fleet.mine.inbox.unread(300)) > 200, "more than a look reads"
+            now = kept.fleet.clock.now()
+            close = a_message(CHAT, number + 1, "Close now", now, reply_to=number)
+            await kept.fleet.manager.active_bots[USER].store(posted(close))
+            await settle_down(2)
+            assert (await kept.stored())[0] is BotState.THROTTLED
+            assert kept.fleet.broker.book.positions == {}
+
     async def test_a_burst_after_a_quiet_time_is_taken_at_once(self) -> None:
         async with keeping() as kept:
             await kept.fleet.bring(_many(1000), wait=0)
@@ -347,13 +363,13 @@ class TestTheOperatorSees:
             assert 0 < memory < 5 * MB
 
 
-def _many(first: int, count: int = 100) -> ChatBatch:
+def _many(first: int, count: int = 100, chat: ChannelId = CHAT) -> ChatBatch:
     at = LoopClock().now() - timedelta(seconds=1)
     items = tuple(
-        Posted(message=a_message(CHAT, number, f"hello {number}", at))
+        Posted(message=a_message(chat, number, f"hello {number}", at))
         for number in range(first, first + count)
     )
-    return ChatBatch(chat=ChannelId(CHAT), origin=Origin.REPAIR, items=items)
+    return ChatBatch(chat=chat, origin=Origin.REPAIR, items=items)
 
 
 def test_the_kinds_of_notices_say_how_much_they_matter() -> None:

@@ -381,6 +381,7 @@ async def everything(mine: UserStore, user: UserId) -> Mapping[str, object]:
     return {
         "unread": await mine.inbox.unread(),
         "revisions": await mine.inbox.revisions(CHAT, MessageId(1)),
+        "protective": await mine.inbox.protective(),
         "recent": await mine.inbox.recent(),
         "open_intents": await journal.open_intents(),
         "intents": await journal.get_intents(intents),

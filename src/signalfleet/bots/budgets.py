@@ -24,7 +24,6 @@ from signalfleet.domain.ids import UserId
 from signalfleet.ports.chat_source import ChatBatch, Origin, Posted
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errands import LightEvent
-from signalfleet.ports.inbox import StoredMessage
 from signalfleet.ports.metrics import Metrics
 
 log = structlog.get_logger()
@@ -366,13 +365,6 @@ def _share(window: Iterable[tuple[float, float]]) -> float:
 
 
 def _nothing() -> None: ...
-
-
-def may_protect(stored: StoredMessage) -> bool:
-    """Tell whether a message may close or protect an open trade: an edit, an answer, a deletion."""
-    message = stored.message
-    is_changed = message.edited_at is not None or stored.deleted_at is not None
-    return is_changed or message.reply_to is not None
 
 
 def _may_pass(batch: ChatBatch) -> bool:

@@ -17,10 +17,11 @@ from signalfleet.app.move_channel import move_channel
 from signalfleet.app.notify import notify
 from signalfleet.app.trade_notices import TradeNotices
 from signalfleet.app.user_desk import UserDesk
-from signalfleet.bots.budgets import BotBudget, may_protect
+from signalfleet.bots.budgets import BotBudget
 from signalfleet.bots.chat_notices import told_of
 from signalfleet.bots.follow import AccountFollower
 from signalfleet.bots.freshness import Freshness
+from signalfleet.bots.inbox_reader import InboxReader, Turn
 from signalfleet.bots.services import BotServices
 from signalfleet.bots.standing import Standing
 from signalfleet.bots.store_watch import StoreWatch
@@ -100,7 +101,9 @@ class UserBot:
         self._restarting = Errand(f"accounts:{user}", self._end_for_accounts)
         self._stopping = False
         self._store_watch = StoreWatch(services)
-        self._has_waiting = False
+        self._reader = InboxReader(
+            self._store.inbox, budget, self._decide_one, lambda: self._stopping
+        )
         self._fresh = Freshness(read_at=services.clock.monotonic())
         self._swept_at = self._fresh.read_at
 
@@ -169,7 +172,7 @@ class UserBot:
 
     def _wake_if_waiting(self) -> None:
         """Look at what waits in the inbox, if anything does: what it waited for may be over."""
-        if self._has_waiting:
+        if self._reader.has_waiting:
             self.wake()
 
     async def store(self, batch: ChatBatch) -> None:
@@ -238,32 +241,13 @@ class UserBot:
             return
         # Without a look at the account nothing is known of what was sent before a restart.
         if any(desk.is_awaited for desk in self._desk.accounts.values()):
-            self._has_waiting = True
+            self._reader.has_waiting = True
             return
-        # What waits holds back its chat: a close must not overtake the entry it closes.
         with self._desk.rush.part():
             async with self._store_watch:
-                await self._decide_all()
+                await self._reader.read()
 
-    async def _decide_all(self) -> None:
-        waiting: dict[ChannelId, MessageId] = {}
-        self._has_waiting = True  # Until it is known better: whoever wakes meanwhile is heard.
-        for stored in await self._store.inbox.unread():
-            if self._stopping:
-                return
-            message = stored.message
-            first = waiting.get(message.channel)
-            if self._budget.throttled_by and not may_protect(stored):
-                waiting[message.channel] = min(first or message.message, message.message)
-                continue
-            if first is not None and not _is_about_earlier(message, first):
-                continue
-            if not await self._decide_one(stored):
-                waiting[message.channel] = min(first or message.message, message.message)
-        self._has_waiting = bool(waiting)
-
-    async def _decide_one(self, stored: StoredMessage) -> bool:
-        """Decide on a message; False if it must wait and its chat with it."""
+    async def _decide_one(self, stored: StoredMessage) -> Turn:
         key = stored.key
         self._kept.look_again()
         try:
@@ -274,14 +258,14 @@ class UserBot:
             log.exception("message_quarantined", chat=key.chat, message=key.message)
             self._services.metrics.count("signalfleet_messages_quarantined_total")
             await self._store.inbox.quarantine(key, type(error).__name__, self._desk.epoch)
-            return True
+            return Turn.OVER
         for intent in handled.intents:
             self._followers[intent.account].dispatcher.add([intent])
         for ask in handled.asked:
             told = {"text": f"{ask.text}, at risk {', '.join(one.risk for one in ask.plans)}"}
             await self._notify(NoticeKind.TRADE_HELD, f"message:{key.chat}.{key.message}", told)
         if handled.must_wait:
-            return not handled.holds_chat
+            return Turn.HOLDS_CHAT if handled.holds_chat else Turn.WAITS
         if handled.intents:
             await self._standing.traded()
         if await self._handle.keep_look(handled):
@@ -293,7 +277,7 @@ class UserBot:
         if handled.has_refusals:
             self._trade_notices.message(key)
         await self._tell("signal", {"chat": key.chat, "message": key.message, "rev": key.rev})
-        return True
+        return Turn.OVER
 
     def looked(self, asked: float, mark: UserMark | None, *, is_back: bool) -> None:
         """Hear what the worker's look at the store says; None if it says nothing of this user.
@@ -303,7 +287,7 @@ class UserBot:
         """
         self._clock.see(self.source)
         is_sweep = asked - self._swept_at >= SWEEP_S
-        if self._has_waiting or is_back or (is_sweep if mark is None else mark.has_unread):
+        if self._reader.has_waiting or is_back or (is_sweep if mark is None else mark.has_unread):
             self._swept_at = asked
             self.wake()
         self._fresh.mark = mark
@@ -388,11 +372,3 @@ class UserBot:
         await self._services.bus.publish_event(
             LiveEvent(user=self.user, kind=kind, payload=payload)
         )
-
-
-def _is_about_earlier(message: ChannelMessage, waiting: MessageId) -> bool:
-    """Tell whether a message answers one from before the first that waits.
-
-    What closes or protects an older trade does not wait for an entry that must.
-    """
-    return message.reply_to is not None and message.reply_to < waiting

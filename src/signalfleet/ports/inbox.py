@@ -33,6 +33,12 @@ class StoredMessage:
     def key(self) -> MessageKey:
         return MessageKey(chat=self.message.channel, message=self.message.message, rev=self.rev)
 
+    @property
+    def may_protect(self) -> bool:
+        """Tell an edit, an answer or a deletion: it may close or protect an open trade."""
+        is_changed = self.message.edited_at is not None or self.deleted_at is not None
+        return is_changed or self.message.reply_to is not None
+
 
 class Inbox(Protocol):
     async def add(
@@ -52,6 +58,14 @@ class Inbox(Protocol):
 
     async def unread(self, limit: int = 200) -> tuple[StoredMessage, ...]:
         """Return NEW revisions in order of arrival."""
+        ...
+
+    async def protective(self, limit: int = 200) -> tuple[StoredMessage, ...]:
+        """Return NEW revisions that may close or protect a trade, in order of arrival.
+
+        Left out is what came after a NEW one of its chat that may not, unless it answers a message
+        older than all of those: a close must not overtake the entry that it closes.
+        """
         ...
 
     async def revisions(self, chat: ChannelId, message: MessageId) -> tuple[StoredMessage, ...]:

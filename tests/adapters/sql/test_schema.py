@@ -140,6 +140,16 @@ def test_every_statement_is_understood_by_sqlite(path: Path) -> None:
     ],
 )
 def test_lists_are_read_by_an_index(path: Path, statement: str, index: str) -> None:
+    assert index in plan_of(path, statement)
+
+
+def test_what_may_protect_is_told_from_what_is_new_and_not_from_all_messages(path: Path) -> None:
+    plan = plan_of(path, "protective")
+    assert plan.count("SEARCH messages USING INDEX messages_new") == 2
+    assert plan.count("messages USING") == 2
+
+
+def plan_of(path: Path, statement: str) -> str:
     text = getattr(Statements(SqliteTexts()), statement).text
     names = ("user_id", "account_id", "trade_id", "signal_id", "chat_id", "cell", "slot")
     params = dict.fromkeys((*names, "wish_rev"), "x") | {"limit": 1}
@@ -148,7 +158,7 @@ def test_lists_are_read_by_an_index(path: Path, statement: str, index: str) -> N
         plan = connection.execute(f"EXPLAIN QUERY PLAN {text}", params).fetchall()
     finally:
         connection.close()
-    assert index in " ".join(row[3] for row in plan)
+    return "\n".join(row[3] for row in plan)
 
 
 async def test_a_database_that_was_never_migrated_is_refused(tmp_path: Path) -> None:

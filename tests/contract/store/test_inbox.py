@@ -1,19 +1,21 @@
 """What the inbox keeps, what it drops, and what it hands out."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from kit.store_rows import CHAT, NOW, World, a_batch, a_channel, a_post, after, key
 from signalfleet.domain.ids import ChannelId, MessageId
+from signalfleet.domain.signals.model import ChannelMessage
 from signalfleet.ports.chat_source import ChatBatch, Deleted, Edited, Origin
 from signalfleet.ports.errors import FencedError
 from signalfleet.ports.inbox import MessageState
 
 
-def a_deletion(*messages: int, origin: Origin = Origin.LIVE) -> ChatBatch:
-    item = Deleted(chat=CHAT, messages=tuple(MessageId(one) for one in messages))
-    return ChatBatch(chat=CHAT, origin=origin, items=(item,))
+def a_deletion(*messages: int, origin: Origin = Origin.LIVE, chat: ChannelId = CHAT) -> ChatBatch:
+    item = Deleted(chat=chat, messages=tuple(MessageId(one) for one in messages))
+    return ChatBatch(chat=chat, origin=origin, items=(item,))
 
 
 async def marks_in(world: World) -> tuple[int, int, int | None]:
@@ -173,3 +175,44 @@ async def test_a_stale_worker_cannot_quarantine(world: World) -> None:
     with pytest.raises(FencedError):
         await world.mine.inbox.quarantine(key(1), "crashed", world.epoch)
     assert len(await world.mine.inbox.unread()) == 1
+
+
+class TestWhatMayProtect:
+    """Answers, edits and deletions, when there is no time for entries."""
+
+    async def test_is_handed_out_without_entries_in_order_of_arrival(self, world: World) -> None:
+        inbox, other = world.mine.inbox, ChannelId(-1009)
+        await inbox.add(a_batch(*map(an_entry, range(1, 301))), NOW, world.epoch)
+        await inbox.add(a_batch(a_post(5, chat=other)), NOW, world.epoch)
+        await inbox.add(a_batch(an_edit(4, chat=other)), NOW, world.epoch)
+        await inbox.add(a_deletion(9, chat=other), NOW, world.epoch)
+        found = [one.key for one in await inbox.protective()]
+        assert found == [key(n, chat=other) for n in (5, 4, 9)]
+        assert [one.key for one in await inbox.protective(2)] == found[:2]
+
+    async def test_does_not_overtake_an_entry_of_its_chat(self, world: World) -> None:
+        inbox = world.mine.inbox
+        await inbox.add(a_batch(an_edit(3)), NOW, world.epoch)
+        await inbox.add(a_batch(an_entry(20)), NOW, world.epoch)
+        await inbox.add(a_batch(an_entry(10)), NOW, world.epoch)
+        answers = {n: replace(an_entry(n), reply_to=MessageId(to)) for n, to in ANSWERS.items()}
+        await inbox.add(a_batch(*answers.values(), an_edit(4)), NOW, world.epoch)
+        await inbox.add(a_deletion(2), NOW, world.epoch)
+        assert [one.key for one in await inbox.protective()] == [key(3), key(31)]
+
+    async def test_is_handed_out_until_it_is_decided(self, world: World) -> None:
+        inbox = world.mine.inbox
+        await inbox.add(a_batch(a_post(1), a_post(2)), NOW, world.epoch)
+        await inbox.quarantine(key(1), "crashed", world.epoch)
+        assert [one.key for one in await inbox.protective()] == [key(2)]
+
+
+ANSWERS = {30: 10, 31: 9, 32: 15}
+
+
+def an_entry(message: int) -> ChannelMessage:
+    return replace(a_post(message), reply_to=None)
+
+
+def an_edit(message: int, chat: ChannelId = CHAT) -> ChannelMessage:
+    return replace(a_post(message, edited=message + 1, chat=chat), reply_to=None)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from signalfleet.adapters.firebase.client import Json, Query, Row
@@ -20,8 +21,9 @@ from signalfleet.domain.signals.revisions import (
 from signalfleet.domain.trading.records import MessageKey
 from signalfleet.ports.chat_source import ChatBatch, Deleted, Edited, Origin, Posted
 from signalfleet.ports.inbox import MessageState, StoredMessage
-from signalfleet.ports.inbox_rows import InboxRow
+from signalfleet.ports.inbox_rows import InboxRow, protective_of
 
+_PAGE: Final = 200
 _LAST: Final = "~"
 """Sorts behind every digit, so that a range of keys ends there."""
 
@@ -112,6 +114,16 @@ class FirebaseInbox:
     async def unread(self, limit: int = 200) -> tuple[StoredMessage, ...]:
         rows = await self._corner.rows("inbox", Query(by="new", start=1, first=limit))
         return tuple(map(stored_message, rows.values()))
+
+    async def protective(self, limit: int = 200) -> tuple[StoredMessage, ...]:
+        new: list[StoredMessage] = []
+        start, is_last = 1, False
+        while not is_last:  # The database cannot tell these apart: all are read, page by page.
+            rows = await self._corner.rows("inbox", Query(by="new", start=start, first=_PAGE))
+            new += map(stored_message, rows.values())
+            start = 1 + max((whole(row, "arrival") for row in rows.values()), default=0)
+            is_last = len(rows) < _PAGE
+        return tuple(islice(protective_of(new), limit))
 
     async def revisions(self, chat: ChannelId, message: MessageId) -> tuple[StoredMessage, ...]:
         rows = await self._revisions(chat, message)

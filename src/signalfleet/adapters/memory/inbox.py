@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from signalfleet.adapters.memory.state import State, UserRows, require_aware
 from signalfleet.domain.ids import ChannelId, MessageId, UserId, content_hash
@@ -15,7 +16,7 @@ from signalfleet.domain.signals.revisions import (
 from signalfleet.domain.trading.records import MessageKey
 from signalfleet.ports.chat_source import ChatBatch, Deleted, Edited, Origin, Posted
 from signalfleet.ports.inbox import MessageState, StoredMessage
-from signalfleet.ports.inbox_rows import InboxRow
+from signalfleet.ports.inbox_rows import InboxRow, protective_of
 
 
 @dataclass(slots=True)
@@ -40,9 +41,10 @@ class MemoryInbox:
         return tuple(added)
 
     async def unread(self, limit: int = 200) -> tuple[StoredMessage, ...]:
-        rows = self._state.read(self._user).messages.values()
-        new = (row for row in rows if row.stored.state is MessageState.NEW)
-        return tuple(row.stored for row in sorted(new, key=_arrival)[:limit])
+        return tuple(self._new()[:limit])
+
+    async def protective(self, limit: int = 200) -> tuple[StoredMessage, ...]:
+        return tuple(islice(protective_of(self._new()), limit))
 
     async def revisions(self, chat: ChannelId, message: MessageId) -> tuple[StoredMessage, ...]:
         rows = self._state.read(self._user).revisions(chat, message)
@@ -56,6 +58,11 @@ class MemoryInbox:
         row = self._state.write_fenced(self._user, epoch).messages.get(key)
         if row is not None and row.stored.state is MessageState.NEW:
             row.stored = replace(row.stored, state=MessageState.QUARANTINED, reason=reason)
+
+    def _new(self) -> list[StoredMessage]:
+        rows = self._state.read(self._user).messages.values()
+        new = (row for row in rows if row.stored.state is MessageState.NEW)
+        return [row.stored for row in sorted(new, key=_arrival)]
 
 
 def _arrival(row: InboxRow) -> int:

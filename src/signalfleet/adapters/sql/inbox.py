@@ -83,6 +83,9 @@ class SqlInbox:
     async def unread(self, limit: int = 200) -> tuple[StoredMessage, ...]:
         return await self._list(self._database.sql.unread, {"limit": limit})
 
+    async def protective(self, limit: int = 200) -> tuple[StoredMessage, ...]:
+        return await self._list(self._database.sql.protective, {"limit": limit})
+
     async def revisions(self, chat: ChannelId, message: MessageId) -> tuple[StoredMessage, ...]:
         address = {"chat_id": chat, "msg_id": message}
         mine = {"user_id": self._user, **address}

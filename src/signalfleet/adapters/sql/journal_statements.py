@@ -1,8 +1,11 @@
 """Statements of the inbox and the journal: the hot path and what is read from it."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from signalfleet.adapters.sql.schema import (
+    NEVER_EDITED,
     channels,
     copies,
     intents,
@@ -51,6 +54,7 @@ class JournalStatements(StatementMaker):
             .order_by(messages.c.arrival)
             .limit(LIMIT)
         )
+        self.protective = self._text(_protective().limit(LIMIT))
         self.recent_messages = self._text(
             sa.select(messages)
             .where(given(messages.c.user_id))
@@ -121,3 +125,36 @@ class JournalStatements(StatementMaker):
         self.get_trace = self._get(
             traces, traces.c.user_id, traces.c.chat_id, traces.c.msg_id, traces.c.rev
         )
+
+
+def _protective() -> sa.Select[Any]:
+    """Select what `Inbox.protective` is asked for, of a user's NEW revisions."""
+    may_protect = sa.or_(
+        messages.c.edited_at != NEVER_EDITED,
+        messages.c.deleted_at.is_not(None),
+        messages.c.reply_to.is_not(None),
+    )
+    new = (given(messages.c.user_id), messages.c.state == "NEW")
+    # By the column itself SQLite would read all messages ever, in the order of another index.
+    chat = messages.c.chat_id + 0
+    entries = (
+        sa.select(
+            chat.label("chat_id"),
+            sa.func.min(messages.c.arrival).label("arrival"),
+            sa.func.min(messages.c.msg_id).label("msg_id"),
+        )
+        .where(*new, ~may_protect)
+        .group_by(chat)
+        .subquery("entries")
+    )
+    may_pass = sa.or_(
+        entries.c.chat_id.is_(None),
+        messages.c.arrival < entries.c.arrival,
+        messages.c.reply_to < entries.c.msg_id,
+    )
+    return (
+        sa.select(messages)
+        .outerjoin(entries, messages.c.chat_id == entries.c.chat_id)
+        .where(*new, may_protect, may_pass)
+        .order_by(messages.c.arrival)
+    )

@@ -21,6 +21,7 @@ from signalfleet.adapters.sql.codec import (
     to_json,
     to_micros,
 )
+from signalfleet.adapters.sql.schema import NEVER_EDITED
 from signalfleet.adapters.sql.session import Row
 from signalfleet.domain.ids import UserId
 from signalfleet.domain.instruments.model import Side
@@ -41,8 +42,6 @@ from signalfleet.ports.inbox import MessageState, StoredMessage
 
 Params: TypeAlias = dict[str, object]
 
-_NEVER_EDITED = 0
-
 
 def key_params(user: UserId, key: MessageKey) -> Params:
     return {"user_id": user, "chat_id": key.chat, "msg_id": key.message, "rev": key.rev}
@@ -55,7 +54,7 @@ def message_params(user: UserId, stored: StoredMessage, content: str, epoch: int
         **key_params(user, stored.key),
         "owner": user,
         "content_hash": content,
-        "edited_at": to_micros(message.edited_at) if message.edited_at else _NEVER_EDITED,
+        "edited_at": to_micros(message.edited_at) if message.edited_at else NEVER_EDITED,
         "posted_at": to_micros(message.posted_at),
         "received_at": to_micros(stored.received_at),
         "via": stored.via,
@@ -78,7 +77,7 @@ def stored_message(row: Row) -> StoredMessage:
             text=row["text"] or "",
             posted_at=from_micros(row["posted_at"]),
             version=row["rev"],
-            edited_at=None if edited_at == _NEVER_EDITED else from_micros(edited_at),
+            edited_at=None if edited_at == NEVER_EDITED else from_micros(edited_at),
             reply_to=row["reply_to"],
             **decode_attributes(row["attributes"]),
         ),
@@ -95,7 +94,7 @@ def known_revision(row: Row) -> KnownRevision:
     edited_at = row["edited_at"]
     return KnownRevision(
         rev=row["rev"],
-        edited_at=None if edited_at == _NEVER_EDITED else from_micros(edited_at),
+        edited_at=None if edited_at == NEVER_EDITED else from_micros(edited_at),
         content=row["content_hash"],
         posted_at=from_micros(row["posted_at"]),
         deleted_at=maybe_time(row["deleted_at"]),

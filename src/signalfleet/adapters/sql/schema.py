@@ -230,6 +230,8 @@ arming: Final = sa.Table(
     column("entries_not_before", sa.BigInteger),
     sa.CheckConstraint("one = 1", name="one"),
 )
+NEVER_EDITED: Final = 0
+"""A key takes no NULL."""
 messages: Final = sa.Table(
     "messages",
     metadata,
