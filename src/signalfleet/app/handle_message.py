@@ -1,7 +1,7 @@
 """Decide on one message of the inbox: read it, plan, and store the decision with its claims."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -17,9 +17,10 @@ from signalfleet.app.doubts import (
     is_wrong_sided,
     kept_reason,
 )
+from signalfleet.app.draft import Draft, ended_signal
 from signalfleet.app.effective_settings import effective_settings
-from signalfleet.app.execute_follow_up import ExecuteFollowUp, FollowUpOutcome, PausedFollowUp
-from signalfleet.app.execute_signal import ExecuteSignal, SignalOutcome
+from signalfleet.app.execute_follow_up import ExecuteFollowUp
+from signalfleet.app.execute_signal import ExecuteSignal
 from signalfleet.app.known_signals import context_of
 from signalfleet.app.newer_levels import is_outdated
 from signalfleet.app.not_to_be_read import not_to_be_read
@@ -29,7 +30,6 @@ from signalfleet.app.trade_notices import has_refusals
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.app.watch_layouts import LayoutWatch, Look
 from signalfleet.app.withdrawn_signals import plan_deleted, plan_turned
-from signalfleet.domain import ids
 from signalfleet.domain.accounts.asks import Ask
 from signalfleet.domain.settings.catalogue import Rules
 from signalfleet.domain.settings.choices import EditPolicy
@@ -42,12 +42,11 @@ from signalfleet.domain.signals.model import (
     Parsed,
     Signal,
 )
-from signalfleet.domain.signals.profiles import NO_PROFILE, ChannelProfile
 from signalfleet.domain.trading.intents import Intent
-from signalfleet.domain.trading.records import CopyOutcome, Decision, SignalRecord, TraceStep
+from signalfleet.domain.trading.records import Decision, SignalRecord
 from signalfleet.ports.errors import PortError
 from signalfleet.ports.inbox import StoredMessage
-from signalfleet.ports.store import Channel, CopyMode, DecideResult
+from signalfleet.ports.store import CopyMode, DecideResult
 
 log = structlog.get_logger()
 
@@ -71,31 +70,6 @@ class Handled:
     has_refusals: bool = True
 
 
-@dataclass(slots=True)
-class _Draft:
-    decision: Decision
-    profile: ChannelProfile = NO_PROFILE
-    channel: Channel | None = None
-    must_wait: bool = False
-    holds_chat: bool = True
-    has_follow_up: bool = False
-    look: Look | None = None
-    trace: list[TraceStep] = field(default_factory=list)
-    entered: list[SignalOutcome] = field(default_factory=list)
-    asked: list[Ask] = field(default_factory=list)
-    paused: list[PausedFollowUp] = field(default_factory=list)
-
-    def add(self, outcome: FollowUpOutcome) -> None:
-        self.must_wait = self.must_wait or outcome.must_wait
-        self.trace.extend(outcome.trace)
-        self.paused.extend(outcome.paused)
-        self.decision = replace(
-            self.decision,
-            intents=(*self.decision.intents, *outcome.intents),
-            reason=self.decision.reason or outcome.reason,
-        )
-
-
 class HandleMessage:
     """Handles messages of one user, one at a time, in order of arrival."""
 
@@ -109,14 +83,14 @@ class HandleMessage:
 
     async def run(self, stored: StoredMessage) -> Handled:
         """Decide and claim. The same message decided twice gives the same ids and one claim."""
-        draft = _Draft(Decision(key=stored.key, reason=None))
+        draft = Draft(Decision(key=stored.key, reason=None))
         draft.trace.append(explain.received(stored))
         draft.channel = await self._desk.store.channels.get(stored.message.channel)
         message = stored.message
         revisions = await self._desk.store.inbox.revisions(message.channel, message.message)
         reason = not_to_be_read(stored, draft.channel, revisions)
         if reason is not None:
-            draft.decision = replace(draft.decision, reason=reason)
+            draft.give_reason(reason)
         elif stored.deleted_at is not None:
             await self._deleted(stored, draft)
         else:
@@ -173,20 +147,20 @@ class HandleMessage:
             self._desk.metrics.count("signalfleet_parse_drift_total")
         return look.has_just_changed
 
-    async def _deleted(self, stored: StoredMessage, draft: _Draft) -> None:
+    async def _deleted(self, stored: StoredMessage, draft: Draft) -> None:
         rules = await self._channel_rules(stored)
-        draft.add(await plan_deleted(self._follow_ups, stored, rules))
-        draft.decision = replace(draft.decision, reason=draft.decision.reason or "deleted")
+        draft.follow(await plan_deleted(self._follow_ups, stored, rules))
+        draft.give_reason("deleted")
 
     async def _read(
-        self, stored: StoredMessage, revisions: Sequence[StoredMessage], draft: _Draft
+        self, stored: StoredMessage, revisions: Sequence[StoredMessage], draft: Draft
     ) -> None:
         try:
             draft.profile = await self._desk.profiles.of(stored.message.channel)
         except ProfileRefusedError as error:
             # Read without it, the channel could open what the user has ruled out.
             log.warning("profile_unreadable", chat=stored.message.channel, problems=error.problems)
-            draft.decision = replace(draft.decision, reason="profile_unreadable")
+            draft.give_reason("profile_unreadable")
             return
         now = self._desk.clock.now()
         context = await context_of(self._desk, stored, revisions)
@@ -203,12 +177,11 @@ class HandleMessage:
                 rules = await self._channel_rules(stored)
                 turned = await plan_turned(self._follow_ups, stored, result, rules)
                 if turned is not None:
-                    draft.add(turned)
-                reason = draft.decision.reason or first_reason(result)
-                draft.decision = replace(draft.decision, reason=reason)
+                    draft.follow(turned)
+                draft.give_reason(first_reason(result))
 
     async def _act(
-        self, stored: StoredMessage, result: Parsed, context: Context, draft: _Draft
+        self, stored: StoredMessage, result: Parsed, context: Context, draft: Draft
     ) -> None:
         """Follow the readings in the order of the text. An edit never enters a second time."""
         message = stored.message
@@ -217,7 +190,7 @@ class HandleMessage:
         )
         rules = await self._channel_rules(stored)
         if decided and rules.edit_policy is EditPolicy.IGNORE:
-            draft.decision = replace(draft.decision, reason="edit_ignored")
+            draft.give_reason("edit_ignored")
             return
         draft.has_follow_up = any(isinstance(one, FollowUp) for one in result.readings)
         part = 0
@@ -240,7 +213,7 @@ class HandleMessage:
                 self._skip(draft, part, "superseded_by_newer")
             elif isinstance(reading, FollowUp):
                 drafted = draft.decision.intents
-                draft.add(await self._follow_ups.plan(stored, reading, context, number, drafted))
+                draft.follow(await self._follow_ups.plan(stored, reading, context, number, drafted))
             elif decided:
                 self._skip(draft, part, "already_entered")
             elif message.edited_at is not None and not rules.entry_on_edit:
@@ -253,7 +226,7 @@ class HandleMessage:
                 await self._enter(stored, reading, part, draft)
             part += isinstance(reading, Signal)
 
-    async def _call(self, stored: StoredMessage, call: Signal, draft: _Draft) -> None:
+    async def _call(self, stored: StoredMessage, call: Signal, draft: Draft) -> None:
         """Wait for the levels of a call that has none, for two minutes; then say so.
 
         The message stays unread meanwhile, and the chat goes on: what comes next may complete it.
@@ -272,68 +245,50 @@ class HandleMessage:
                 await self._enter(completed, signal, 0, draft, planned)
             case None if self._calls.is_over(stored):
                 self._skip(draft, 0, NEVER_CAME)
-                self._record(stored, call, 0, draft, NEVER_CAME)
+                self._end(stored, call, 0, draft, NEVER_CAME)
             case None:
                 await self._calls.remember_price(stored, call)
                 draft.must_wait, draft.holds_chat = True, False
-
-    def _record(
-        self, stored: StoredMessage, signal: Signal, part: int, draft: _Draft, reason: str
-    ) -> None:
-        """Keep a signal that ended without a plan, so that an edit cannot enter it later."""
-        message = stored.message
-        record = SignalRecord(
-            signal_id=ids.signal_id(self._desk.user, message.channel, message.message, part),
-            chat=message.channel,
-            message=message.message,
-            part=part,
-            entry_rev=stored.rev,
-            reading=signal,
-            posted_at=message.posted_at,
-            decided_at=self._desk.clock.now(),
-            outcome=CopyOutcome.SKIPPED if reason == SKIPPED else CopyOutcome.EXPIRED,
-            reason=reason,
-        )
-        draft.decision = replace(draft.decision, signals=(*draft.decision.signals, record))
 
     async def _enter(
         self,
         stored: StoredMessage,
         signal: Signal,
         part: int,
-        draft: _Draft,
+        draft: Draft,
         planned: Signal | None = None,
     ) -> None:
         """Plan an entry; `planned` is the signal as planning must see it, if that differs."""
-        mode = CopyMode.OFF if draft.channel is None else draft.channel.mode
-        if mode is CopyMode.APPROVE:
+        if draft.mode is CopyMode.APPROVE:
             await self._hold(stored, signal, part, draft, APPROVAL, planned)
             return
-        outcome = await self._signals.plan(stored, planned or signal, part, mode, draft.entered)
-        self._add(outcome, signal, draft)
+        outcome = await self._signals.plan(
+            stored, planned or signal, part, draft.mode, draft.entered
+        )
+        draft.enter(outcome, signal)
 
     async def _doubtful(
         self,
         stored: StoredMessage,
         reading: Signal | FollowUp,
         part: int,
-        draft: _Draft,
+        draft: Draft,
         verdict: Verdict,
         decided: Sequence[SignalRecord],
     ) -> None:
         """Ask about a signal that may be meant; leave everything else that is in doubt alone."""
         strange = draft.look is not None and draft.look.is_strange
         doubt = doubt_about(reading, verdict, draft.profile, is_strange=strange)
-        may_ask = verdict is Verdict.HOLD and not decided and _may_ask(draft)
+        may_ask = verdict is Verdict.HOLD and not decided and draft.may_ask
         if may_ask and isinstance(reading, Signal) and reading.stop is not None:
             await self._hold(stored, reading, part, draft, doubt)
         else:
             self._skip(draft, part, doubt)
 
-    async def _is_asked(self, stored: StoredMessage, result: Ambiguous, draft: _Draft) -> bool:
+    async def _is_asked(self, stored: StoredMessage, result: Ambiguous, draft: Draft) -> bool:
         """Ask about the one complete signal that an unclear message could be."""
         signal, message = candidate_of(result), stored.message
-        if signal is None or not _may_ask(draft):
+        if signal is None or not draft.may_ask:
             return False
         journal = self._desk.store.journal
         if await journal.signals_of_message(message.channel, message.message):
@@ -346,7 +301,7 @@ class HandleMessage:
         stored: StoredMessage,
         signal: Signal,
         part: int,
-        draft: _Draft,
+        draft: Draft,
         doubt: str,
         planned: Signal | None = None,
     ) -> None:
@@ -360,42 +315,22 @@ class HandleMessage:
         if asked.reason is not None:
             self._skip(draft, part, asked.reason)
             if asked.reason in (SKIPPED, NO_ANSWER):
-                self._record(stored, signal, part, draft, asked.reason)
+                self._end(stored, signal, part, draft, asked.reason)
         elif asked.outcome is not None:
-            self._add(asked.outcome, signal, draft)
+            draft.enter(asked.outcome, signal)
         else:
             draft.must_wait, draft.holds_chat = True, False
 
-    def _add(self, outcome: SignalOutcome, signal: Signal, draft: _Draft) -> None:
-        if outcome.record is not None:
-            outcome.record = replace(outcome.record, reading=signal)
-        draft.entered.append(outcome)
-        draft.must_wait = draft.must_wait or outcome.must_wait
-        draft.trace.extend(outcome.trace)
-        decision = draft.decision
-        draft.decision = replace(
-            decision,
-            signals=(*decision.signals, *([outcome.record] if outcome.record else [])),
-            copies=(*decision.copies, *outcome.copies),
-            trades=(*decision.trades, *(t for plan in outcome.plans for t in plan.trades)),
-            intents=(
-                *decision.intents,
-                *outcome.closing,
-                *(i for plan in outcome.plans for i in plan.intents),
-            ),
-            reason=decision.reason or outcome.reason,
-        )
+    def _skip(self, draft: Draft, part: int, code: str) -> None:
+        draft.skip(part, code, self._desk.clock.now())
 
-    def _skip(self, draft: _Draft, part: int, code: str) -> None:
-        draft.trace.append(explain.skipped(None, part, code, "", self._desk.clock.now()))
-        draft.decision = replace(draft.decision, reason=draft.decision.reason or code)
+    def _end(
+        self, stored: StoredMessage, signal: Signal, part: int, draft: Draft, reason: str
+    ) -> None:
+        """Keep a signal that ended without a plan, so that an edit cannot enter it later."""
+        now = self._desk.clock.now()
+        draft.keep(ended_signal(self._desk.user, stored, signal, part, reason, now))
 
     async def _channel_rules(self, stored: StoredMessage) -> Rules:
         first = next(iter(self._desk.accounts), None)
         return (await effective_settings(self._desk, stored.message.channel, first)).rules
-
-
-def _may_ask(draft: _Draft) -> bool:
-    """Tell whether the channel trades for real; where it is only read nobody is asked."""
-    mode = CopyMode.OFF if draft.channel is None else draft.channel.mode
-    return mode in (CopyMode.ON, CopyMode.APPROVE)
