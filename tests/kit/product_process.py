@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -167,6 +168,12 @@ def city_ended(run_dir: Path) -> Iterator[None]:
             os.kill(int(facts["pid"]), signal.SIGKILL)
             # A child of ours only where the test itself has started it.
             os.waitpid(int(facts["pid"]), 0)
+
+
+def complaints_in(entries: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return what a log warns of. How long a step took only says how busy this machine is."""
+    told = (one for one in entries if one["event"] != "slow_step")
+    return [one for one in told if one["level"] not in ("info", "debug")]
 
 
 def descendants(pid: int) -> set[int]:
