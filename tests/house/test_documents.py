@@ -1,6 +1,5 @@
-"""What is written about the project is so: commands, settings, links, sizes."""
+"""What is written about the project is so: commands, settings, links."""
 
-import ast
 import re
 from collections.abc import Iterator
 from enum import Enum
@@ -22,15 +21,6 @@ DOCUMENTS = sorted(
 )
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 NOT_OURS = {".git", ".venv", ".hypothesis", "var", "build", "dist", "node_modules", "__pycache__"}
-
-LONG_FILES: dict[str, str] = {}
-"""Files of src over 400 lines, each with the reason why it is not two."""
-
-LONG_FUNCTIONS = {
-    "signalfleet/adapters/sql/migrations/versions/r0001_first.py:upgrade": "a list of tables",
-    "signalfleet/adapters/sql/migrations/versions/r0004_tenants.py:upgrade": "a list of tables",
-}
-"""Functions of src over 60 lines, likewise."""
 
 
 def our_files() -> Iterator[Path]:
@@ -114,25 +104,6 @@ def test_env_example_holds_no_secret() -> None:
     for name, value in env_example().items():
         if re.search(r"KEY|TOKEN|SECRET|PASSWORD|HASH", name):
             assert value == "", f"{name} must be empty in an example"
-
-
-def test_no_file_of_the_product_is_long_without_a_reason() -> None:
-    lengths = {
-        path.relative_to(ROOT / "src").as_posix(): path.read_text().count("\n") for path in SOURCES
-    }
-    too_long = {path: n for path, n in lengths.items() if n > 400}
-    assert too_long.keys() == LONG_FILES.keys(), too_long
-
-
-def test_no_function_of_the_product_is_long_without_a_reason() -> None:
-    too_long = {
-        f"{path.relative_to(ROOT / 'src').as_posix()}:{node.name}": length
-        for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > 60
-    }
-    assert too_long.keys() == LONG_FUNCTIONS.keys(), too_long
 
 
 def test_nothing_names_a_folder_of_somebody_s_machine() -> None:

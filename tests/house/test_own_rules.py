@@ -57,6 +57,11 @@ BREACHES = {
         (ADAPTER, "text = 'token {}'.format(token.reveal())"),
         (ADAPTER, "print(settings.encryption_key.get_secret_value())"),
     ],
+    "long-code": [
+        (APP, "x = 1\n" * 401),
+        (APP, "def plan():\n" + "    x = 1\n" * 60),
+        (APP, "class Plan:\n    async def make(self):\n" + "        x = 1\n" * 60),
+    ],
 }
 
 ALLOWED = [
@@ -80,6 +85,9 @@ ALLOWED = [
     (ADAPTER, "url = f'/users/current/accounts/{account_id}'"),
     (ADAPTER, "text = _CONFIG.format(token=token.reveal())"),
     ("src/signalfleet/adapters/firebase/paths.py", "def user_path(u):\n    return f'users/{u}'"),
+    (APP, "x = 1\n" * 400),
+    (APP, "def plan():\n" + "    x = 1\n" * 59),
+    ("bench/load/town.py", "x = 1\n" * 401),
     (ADAPTER, "log.info('signed_in', token=token)\nself._headers['auth-token'] = token.reveal()"),
 ]
 

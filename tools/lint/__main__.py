@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tools.lint import (
+    long_code,
     metric_labels,
     no_retry_of_orders,
     pattern_repeats,
@@ -21,6 +22,7 @@ RULES: dict[str, Check] = {
     "pattern-repeats": pattern_repeats.check,
     "user-paths": user_paths.check,
     "secret-in-text": secret_in_text.check,
+    "long-code": long_code.check,
 }
 
 

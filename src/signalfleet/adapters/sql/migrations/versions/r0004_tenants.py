@@ -21,7 +21,7 @@ def _number(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger(), nullable=False)
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # lint: allow long-code: a list of tables
     op.create_table(
         "events",
         _owner(),
