@@ -5,17 +5,13 @@ theirs a little dearer. While it is calm, the same flood is posted where nobody 
 takes of the machine to post five hundred messages a second is no fault of the product.
 """
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 from bench.report import Result
 from drills.rig import open_rig
 from drills.telegram_rig import until
-from drills.tenants_rig import Latencies, Tenants, is_not_worse, tenants
+from drills.tenants_rig import Latencies, Tenants, flood, is_not_worse, tenants
 from signalfleet.bootstrap.plants import BURN
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.ids import UserId
@@ -28,11 +24,9 @@ SIGNALS: Final = 60
 EVERY_S: Final = 1.0
 """Half as long, and the others alone, with all their looks and closes, keep half a core busy."""
 FLOOD_PER_S: Final = 500
-FLOOD_STEP_S: Final = 0.02
-"""In short steps: the simulator does nothing else while it posts one."""
 LIMIT_PERCENT: Final = "10"
 """The others trade more in this minute than in a week of theirs."""
-NOISE: Final = "what a day, what a market, see you at noon"
+NOISE: Final = f"what a day, what a market, see you at noon {BURN}"
 
 
 async def run() -> Result:
@@ -46,7 +40,7 @@ async def run() -> Result:
         before = await _calm(all_of, empty, *others, loud_one)
         rig.environment["SIGNALFLEET_DRILL_PLANT"] = "poison"
         await _start(all_of, *others, loud_one)
-        async with _flood(all_of, all_of.noise) as flooded:
+        async with flood(all_of, all_of.noise, NOISE, FLOOD_PER_S) as flooded:
             loud = await all_of.latencies(SIGNALS, EVERY_S)
             throttled_after = await until(lambda: _is_throttled(all_of), 20.0)
         status = await rig.stop()
@@ -89,7 +83,7 @@ async def run() -> Result:
 async def _calm(all_of: Tenants, empty: int, *users: UserId) -> Latencies:
     """Measure a product without a loud tenant, on a machine that has as much to post."""
     await _start(all_of, *users)
-    async with _flood(all_of, empty):
+    async with flood(all_of, empty, NOISE, FLOOD_PER_S):
         found = await all_of.latencies(SIGNALS, EVERY_S)
     await all_of.rig.stop()
     return found
@@ -113,27 +107,3 @@ async def _until_running(all_of: Tenants, *users: UserId) -> None:
 
 async def _is_throttled(all_of: Tenants) -> bool:
     return (await all_of.of(all_of.loud.user).bot.status()).state is BotState.THROTTLED
-
-
-@asynccontextmanager
-async def _flood(all_of: Tenants, channel: int) -> AsyncIterator[list[int]]:
-    """Post in a channel as fast as asked, until the block ends."""
-    sent = [0]
-
-    async def pour() -> None:
-        each = round(FLOOD_PER_S * FLOOD_STEP_S)
-        start = time.monotonic()
-        while True:
-            await all_of.noise_of(f"{NOISE} {BURN} {sent[0]}", each, channel=channel)
-            sent[0] += each
-            ahead = start + sent[0] / FLOOD_PER_S - time.monotonic()
-            await asyncio.sleep(max(ahead, 0))
-
-    async with asyncio.TaskGroup() as tasks:
-        pouring = tasks.create_task(pour())
-        try:
-            yield sent
-        finally:
-            pouring.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([pouring])

@@ -1,6 +1,7 @@
 """What drills about noisy tenants share: a channel of one's own, and how long others wait."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -19,6 +20,8 @@ ARRIVE_S: Final = 20.0
 OPEN_SIGNALS: Final = 4
 MS: Final = 1000
 WORSE_MAX: Final = 1.5
+FLOOD_STEP_S: Final = 0.02
+"""In short steps: the simulator does nothing else while it posts one."""
 P99: Final = 0.99
 P50: Final = 0.5
 
@@ -149,3 +152,27 @@ async def tenants(rig: Rig, channels_of_loud: Sequence[int] = ()) -> AsyncIterat
         yield Tenants(rig=rig, quiet=members["Quiet"], loud=loud, noise=noise, store=store)
     finally:
         await store.aclose()
+
+
+@asynccontextmanager
+async def flood(all_of: Tenants, channel: int, text: str, per_s: float) -> AsyncIterator[list[int]]:
+    """Post in a channel so many times a second, until the block ends."""
+    sent = [0]
+
+    async def pour() -> None:
+        each = max(round(per_s * FLOOD_STEP_S), 1)
+        start = time.monotonic()
+        while True:
+            await all_of.noise_of(f"{text} {sent[0]}", each, channel=channel)
+            sent[0] += each
+            ahead = start + sent[0] / per_s - time.monotonic()
+            await asyncio.sleep(max(ahead, 0))
+
+    async with asyncio.TaskGroup() as tasks:
+        pouring = tasks.create_task(pour())
+        try:
+            yield sent
+        finally:
+            pouring.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([pouring])
