@@ -70,6 +70,9 @@ class Counter:
     async def store(self, batch: ChatBatch) -> None:
         Counter.posts += len(batch.items)
 
+    def pause_s(self) -> float:
+        return 0.0
+
     async def known_revision(self, chat: ChannelId, message: MessageId) -> ChannelMessage | None:
         del chat, message
         return None

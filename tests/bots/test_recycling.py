@@ -13,7 +13,7 @@ from kit.chat_script import a_message, posted
 from kit.clock import LoopClock, settle_down, until
 from kit.counting_metrics import CountingMetrics
 from kit.fleet import Fleet, a_fleet
-from signalfleet.bots.budgets import BotBudget, Budgets
+from signalfleet.bots.budgets import CPU_OVER, BotBudget, Budgets
 from signalfleet.bots.health import HealthDesk
 from signalfleet.bots.process_memory import ProcessMemory
 from signalfleet.domain.accounts.bot_state import BotState
@@ -60,6 +60,10 @@ class Kept:
             self.budget.meter.add(int(seconds * SECOND_NS), None)
             self.spent[0] += seconds
             await settle_down(1.0)
+
+    @property
+    def throttled_by_cpu(self) -> bool:
+        return self.budget.throttled_by == CPU_OVER
 
     async def notices(self) -> list[str]:
         stored = await self.fleet.mine.notices.recent(50)
@@ -122,12 +126,23 @@ class TestTooMuchOfTheProcessor:
         async with keeping() as kept:
             number = await kept.fleet.say(ONE_LEG, wait=2)
             await kept.use(10)
-            # As if it had been stored in the moment before.
-            kept.budget._open.set()
             await kept.fleet.say("SELL EURUSD 1.1 SL 1.11 TP 1.09", wait=0.5)
             await kept.fleet.say("Close now", reply_to=number, wait=0.5)
             assert len(kept.fleet.broker.entries) == 1
             assert kept.fleet.broker.book.positions == {}
+
+    async def test_takes_in_a_tenth_of_the_posts_that_others_may(self) -> None:
+        async with keeping() as kept:
+            await kept.use(2.5)
+            before = kept.budget.messages
+            for first in range(1000, 1060):
+                await kept.fleet.bring(_many(first, 1), wait=0)
+            await settle_down(5)
+            assert kept.throttled_by_cpu
+            assert 20 <= kept.budget.messages - before <= 20 + 5 * 2 + 1
+            await settle_down(30)
+            assert kept.budget.messages - before == 60
+            assert await kept.stored() == (BotState.RUNNING, None)
 
     async def test_looks_at_its_inbox_twice_a_second_at_the_most(self) -> None:
         """Each look reads again what waits, and the others' orders would wait for that."""

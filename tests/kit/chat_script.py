@@ -44,6 +44,9 @@ class ScriptedChatSource:
                 batch = await self.brought.get()
                 if isinstance(batch, Exception):
                     raise batch
+                if _has_posts(batch):
+                    while (pause := sink.pause_s()) > 0:
+                        await self.clock.sleep(timedelta(seconds=pause))
                 await sink.store(batch)
         finally:
             self.running -= 1
@@ -75,6 +78,10 @@ class ScriptedChatSource:
 
     async def aclose(self) -> None:
         self.closed += 1
+
+
+def _has_posts(batch: ChatBatch) -> bool:
+    return any(isinstance(one, Posted) and one.message.reply_to is None for one in batch.items)
 
 
 def a_message(

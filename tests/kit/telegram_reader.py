@@ -87,6 +87,7 @@ class Inbox:
         self.health: list[LinkHealth] = []
         self.notices: list[ChatNotice] = []
         self.fails = 0
+        self.pause = 0.0
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -106,6 +107,9 @@ class Inbox:
             self.checkpoints[batch.chat] = batch.checkpoint
         if batch.pts_seen is not None:
             self.pts[batch.chat] = batch.pts_seen
+
+    def pause_s(self) -> float:
+        return self.pause
 
     async def known_revision(self, chat: ChannelId, message: MessageId) -> ChannelMessage | None:
         revisions = self.messages.get((chat, message))

@@ -585,6 +585,9 @@ class _Deaf(ChatSink):
 
     async def store(self, batch: object) -> None: ...
 
+    def pause_s(self) -> float:
+        return 0.0
+
     async def known_revision(self, chat: object, message: object) -> None: ...
 
     async def link_changed(self, health: object) -> None: ...

@@ -23,7 +23,6 @@ from signalfleet.domain.accounts.budgets import (
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.chat_source import ChatBatch, Origin, Posted
 from signalfleet.ports.clock import Clock
-from signalfleet.ports.errands import LightEvent
 from signalfleet.ports.metrics import Metrics
 
 log = structlog.get_logger()
@@ -35,6 +34,10 @@ SHOW_EVERY: Final = 10
 """In ticks: how often sums are made and shown."""
 TOLD_AFTER_S: Final = 2.0
 LOOKS_APART_S: Final = 0.5
+PAUSE_LEAST_S: Final = 0.001
+"""What is less than a clock may count would be waited for again and again."""
+SLOWED_PRICE: Final = 10
+"""A message counts for so many while the bot's share of the processor is used up."""
 LARGEST: Final = 5
 CPU_OVER: Final = "cpu_limit"
 MESSAGES_OVER: Final = "message_limit"
@@ -73,8 +76,6 @@ class BotBudget:
         self._bucket = TokenBucket.full(limits.messages_per_s, limits.messages_burst, now)
         self._is_flooded = False
         self._empty_since: float | None = None
-        self._open = LightEvent()
-        self._open.set()
         self._looks_next = 0.0
         self._charged_ns = 0
         self._shown_ns = 0
@@ -86,19 +87,20 @@ class BotBudget:
             return CPU_OVER
         return MESSAGES_OVER if self._is_flooded else None
 
-    async def admit(self, batch: ChatBatch) -> None:
-        """Wait until the bot may take this in; what may protect a trade does not wait."""
+    def took(self, batch: ChatBatch) -> None:
+        """Charge what the bot takes in. What may protect a trade never makes it a flood."""
         count = len(batch.items)
         self.messages += count
         now = self._clock.monotonic()
-        self._bucket.spend(count, now)
-        if _may_pass(batch):
-            return
+        self._bucket.spend(count * (SLOWED_PRICE if self.throttle.is_on else 1), now)
         wait = self._bucket.wait_s(now)
-        if wait > 0:
+        if wait > 0 and not self.throttle.is_on and not _may_pass(batch):
             self._note_empty(now, now + wait)
-            await self._clock.sleep(timedelta(seconds=wait))
-        await self._open.wait()
+
+    def pause_s(self) -> float:
+        """Return for how many seconds the bot takes in no new posts."""
+        wait = self._bucket.wait_s(self._clock.monotonic())
+        return wait if wait >= PAUSE_LEAST_S else 0.0
 
     async def before_look(self) -> None:
         """Wait until the bot may look at its inbox, which it does less often when slowed down.
@@ -147,10 +149,6 @@ class BotBudget:
         reason = self.throttle.charge(used_ns * scale / 1e9, steps, now)
         if self._bucket.wait_s(now, self._bucket.burst * LIFT_SHARE) == 0:
             self._is_flooded, self._empty_since = False, None
-        if self.throttle.is_on:
-            self._open.clear()
-        else:
-            self._open.set()
         if reason is not None:
             self.recycle(reason)
         if self.throttled_by != before:

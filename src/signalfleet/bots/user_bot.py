@@ -178,7 +178,7 @@ class UserBot:
     async def store(self, batch: ChatBatch) -> None:
         """Take a batch from Telegram (port ChatSink)."""
         self._clock.see(self.source)
-        await self._budget.admit(batch)
+        self._budget.took(batch)
         begun = self._services.clock.monotonic()
         with self._desk.rush.part():
             keys = await self._ingest.run(batch)
@@ -187,6 +187,9 @@ class UserBot:
             item = WorkItem(user=self.user, kind="msg", key=f"{key.chat}.{key.message}.{key.rev}")
             await self._wake_by(item)
         self._trade_notices.stored(batch, has_news=bool(keys))
+
+    def pause_s(self) -> float:
+        return self._budget.pause_s()
 
     async def known_revision(self, chat: ChannelId, message: MessageId) -> ChannelMessage | None:
         revisions = await self._store.inbox.revisions(chat, message)

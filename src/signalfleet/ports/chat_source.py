@@ -127,6 +127,14 @@ class ChatSink(Protocol):
         """Make the batch durable; when it returns, nothing of it can be lost."""
         ...
 
+    def pause_s(self) -> float:
+        """Return for how many seconds to bring no new posts: the reader takes in no more now.
+
+        Answers, edits and deletions may close or protect a trade and come nevertheless, but for
+        those of a chat whose own posts wait.
+        """
+        ...
+
     async def known_revision(self, chat: ChannelId, message: MessageId) -> ChannelMessage | None:
         """Return the newest stored revision, for telling edits from repeats."""
         ...

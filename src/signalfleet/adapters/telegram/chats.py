@@ -52,6 +52,7 @@ class ChatState:
 
     `touched`: ids that changed live since the repair began to read; its pages may be older.
     `recheck`: ids of which something came late, so that only Telegram knows how they stand now.
+    `paced`: what came live while the sink took no more posts, and all that came after it.
     """
 
     watched: WatchedChat
@@ -66,6 +67,8 @@ class ChatState:
     recheck: set[MessageId] = field(default_factory=set)
     waiting: list[Change] = field(default_factory=list)
     is_flushing: bool = False
+    paced: list[Change] = field(default_factory=list)
+    paused_until: float = 0.0
     failures: list[float] = field(default_factory=list)
     retry_at: float | None = None
     is_lost: bool = False
@@ -190,7 +193,7 @@ class ChatState:
     def footprint(self) -> int:
         """Return about how many bytes the chat's memory holds."""
         numbers = sum(map(len, (self.tracked, self.touched, self.recheck, self.removed)))
-        return numbers * NUMBER_BYTES + len(self.waiting) * CHANGE_BYTES
+        return numbers * NUMBER_BYTES + (len(self.waiting) + len(self.paced)) * CHANGE_BYTES
 
     def _touch(self, number: MessageId) -> None:
         # It matters to a repair that is under way only; else it would grow for ever.
@@ -219,7 +222,7 @@ class ChatState:
         return self.is_lost and not was_lost
 
     def may_be_asked(self, now: float) -> bool:
-        return self.retry_at is None or now >= self.retry_at
+        return now >= max(self.retry_at or 0.0, self.paused_until)
 
     def renew(self, watched: WatchedChat) -> None:
         """Take over what the caller says now; marks never go back."""
@@ -281,6 +284,15 @@ class ChatBook:
             if state.sync in {Sync.DIRTY, Sync.LOST} and state.may_be_asked(now)
         ]
         return sorted(due, key=lambda state: not state.watched.tracked)
+
+    def paused_s(self, now: float) -> float | None:
+        """Return the seconds until a chat is to be repaired that had to wait; None if none has."""
+        pauses = [
+            state.paused_until - now
+            for state in self
+            if state.sync is Sync.DIRTY and state.paused_until > now
+        ]
+        return min(pauses, default=None)
 
 
 def spread(every: timedelta, jitter: float, chance: float) -> timedelta:

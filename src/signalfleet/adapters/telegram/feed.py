@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -168,13 +169,45 @@ class LiveFeed:
         while self._queue and tasks is not None and sink is not None:
             change = self._queue.pop(0)
             for state, part in await self._targets(change, sink):
-                if await self._must_wait(state, part, sink):
-                    state.waiting.append(part)
-                    if not state.is_flushing:
-                        state.is_flushing = True
-                        tasks.create_task(self._flush(state, sink), name="telegram_follow_ups")
+                if state.paced or (_is_post(part) and sink.pause_s() > 0):
+                    self._put_off(state, part, tasks, sink)
                 else:
-                    await self._store(state, part, sink)
+                    await self._bring(state, part, tasks, sink)
+
+    def _put_off(
+        self, state: ChatState, change: Change, tasks: asyncio.TaskGroup, sink: ChatSink
+    ) -> None:
+        """Bring it when the sink takes posts again; other chats do not wait for it."""
+        if len(state.paced) >= WAITING_MAX:
+            self._metrics.count(QUEUE_OVERFLOWS)
+            self._doubt(state.chat, "overflow")
+            return
+        state.paced.append(change)
+        if len(state.paced) == 1:
+            paced = self._bring_paced(state, tasks, sink)
+            tasks.create_task(paced, name="telegram_paced")
+
+    async def _bring_paced(
+        self, state: ChatState, tasks: asyncio.TaskGroup, sink: ChatSink
+    ) -> None:
+        while state.paced:
+            change = state.paced[0]
+            while _is_post(change) and (pause := sink.pause_s()) > 0:
+                await self._clock.sleep(timedelta(seconds=pause))
+            await self._bring(state, change, tasks, sink)
+            # Until now it stood in front, so that what came meanwhile queued up behind it.
+            del state.paced[0]
+
+    async def _bring(
+        self, state: ChatState, change: Change, tasks: asyncio.TaskGroup, sink: ChatSink
+    ) -> None:
+        if await self._must_wait(state, change, sink):
+            state.waiting.append(change)
+            if not state.is_flushing:
+                state.is_flushing = True
+                tasks.create_task(self._flush(state, sink), name="telegram_follow_ups")
+        else:
+            await self._store(state, change, sink)
 
     async def _targets(self, change: Change, sink: ChatSink) -> list[tuple[ChatState, Change]]:
         """Return the chats that a change concerns, with their part of it."""
@@ -294,6 +327,11 @@ class LiveFeed:
 
     def _has_small_chats(self) -> bool:
         return any(not state.has_counter for state in self._book)
+
+
+def _is_post(change: Change) -> bool:
+    message = change.message
+    return change.kind is ChangeKind.NEW and message is not None and message.reply_to is None
 
 
 def _marked(channel_id: int) -> int:

@@ -90,6 +90,7 @@ class TelethonChatSource:
         self._turn.is_urgent = lambda: self._book.has_open_trades
         self._link = Link(self._turn, metrics)
         self._repairing = Errand("telegram_repair", self._repair)
+        self._postponed = Errand("telegram_repair_later", self._repair_later)
         self._sweeping = Errand("telegram_sweep", self._sweep_once)
         self._link.changed = self._repairing.ask
         self._asker = Asker(clock, metrics, settings.pace)
@@ -260,8 +261,8 @@ class TelethonChatSource:
         self._asker.client = client
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._repairing.begin(tasks)
-                self._sweeping.begin(tasks)
+                for errand in (self._repairing, self._postponed, self._sweeping):
+                    errand.begin(tasks)
                 self._probed, self._tries = 0, 0
                 self._repairing.ask()
                 await self._go_round(client)
@@ -327,9 +328,16 @@ class TelethonChatSource:
             self._repairing.ask()
             return
         self._tries = 0
-        if ups == self._link.ups and self._link.is_up:
+        if self._book.paused_s(self._clock.monotonic()) is not None:
+            self._postponed.ask()
+        elif ups == self._link.ups and self._link.is_up:
             self._health.repaired()
             self._health.set(LinkState.LIVE)
+
+    async def _repair_later(self) -> None:
+        pause = self._book.paused_s(self._clock.monotonic())
+        await self._clock.sleep(timedelta(seconds=pause or 0.0))
+        self._repairing.ask()
 
     async def _probe(self) -> None:
         """Prove that the login is alive; the library does not notice when it is not."""

@@ -15,8 +15,10 @@ from signalfleet.adapters.telegram.fetch import UNREADABLE, Fetcher, Pages
 from signalfleet.adapters.telegram.heads import Head, Heads, is_behind
 from signalfleet.adapters.telegram.limits import (
     CHAT_NOTICES,
+    FEW_POSTS,
     GAP_REPAIRS,
     PAGE,
+    PUT_OFF_LEAST_S,
     REPAIR_ROUNDS_MAX,
     REPAIR_TIME,
     REPAIRED_MESSAGES,
@@ -96,7 +98,7 @@ class Repairer:
             heads = await self._heads.of(chats)
             for state in chats:
                 head = heads.get(state.chat)
-                if head is not None:
+                if head is not None and not self._is_put_off(state, head, sink):
                     jobs.append(_Job(state, begun[state.chat], head))
             trouble: TemporaryError | StoreUnavailableError | None = None
             for step in (self._fetch_posts, self._compare_tracked):
@@ -116,6 +118,14 @@ class Repairer:
             for state in chats:
                 if state.sync is Sync.REPAIRING:
                     state.end_repair(state.generation, complete=False)
+
+    def _is_put_off(self, state: ChatState, head: Head, sink: ChatSink) -> bool:
+        """Tell a chat with so many new posts that the sink has to take a rest first."""
+        is_much = not state.is_new and (head.top or 0) - state.checkpoint > FEW_POSTS
+        pause = sink.pause_s() if is_much else 0.0
+        if pause > 0:
+            state.paused_until = self._clock.monotonic() + max(pause, PUT_OFF_LEAST_S)
+        return pause > 0
 
     async def _try(
         self, step: Any, job: _Job, sink: ChatSink
