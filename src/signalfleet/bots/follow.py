@@ -19,6 +19,7 @@ from signalfleet.bots.dispatch import Dispatcher
 from signalfleet.bots.end_keeper import EndKeeper
 from signalfleet.bots.protect import BREATH, StopKeeper
 from signalfleet.bots.rest import REST_LOOK, Rest
+from signalfleet.bots.unknown_orders import UnknownOrders
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.ids import IntentId
 from signalfleet.domain.trading.intents import CancelLeg, Intent, IntentState, ProtectLeg
@@ -75,8 +76,7 @@ class AccountFollower:
         self._poked = LightEvent()
         self._failures = 0
         self._not_before: dict[IntentId, datetime] = {}
-        self._unknown: dict[IntentId, datetime] = {}
-        self._alarmed: set[IntentId] = set()
+        self._unknown = UnknownOrders(desk, notify)
         self._rest = Rest(desk.clock)
         self._following = Errand(f"broker:{account.account.account_id}:{desk.user}", self._follow)
         self._is_adopted = False
@@ -126,8 +126,7 @@ class AccountFollower:
 
     def unknown_age(self) -> timedelta:
         """Return the age of the oldest order whose outcome is unknown; zero if none is."""
-        now = self._desk.clock.now()
-        return max((now - since for since in self._unknown.values()), default=timedelta(0))
+        return self._unknown.age()
 
     def footprint(self) -> int:
         """Return about how many bytes wait here to be sent or to be found out."""
@@ -155,7 +154,7 @@ class AccountFollower:
         if after.state is IntentState.HELD:
             self._hold(after, done.not_before, now)
         elif after.state is IntentState.UNKNOWN:
-            self._unknown[after.intent_id] = after.sending_at or now
+            self._unknown.add(after, after.sending_at or now)
             self._planned.append(self._desk.settle_rules.next_look(after.sending_at or now, now))
         else:
             self._reconcile.settled(after)
@@ -211,7 +210,9 @@ class AccountFollower:
             self._after_settling = [one for one in self._after_settling if one[0] > now]
             try:
                 result = await self._look(full=full)
-                await self._watch_unknown(result)
+                if result is not None:
+                    self._unknown.seen(result.unknown)
+                await self._unknown.raise_alarms()
                 if result is None:
                     delay = min(SOON * 2 ** min(self._failures, 10), RETRY_MAX)
                 else:
@@ -240,12 +241,13 @@ class AccountFollower:
     def _may_rest(self) -> bool:
         """Tell whether nothing is left to do; nobody is in the middle of anything then."""
         has_news = self._changed.is_set() or self._poked.is_set()
-        is_expecting = self._planned or self._after_settling or self._unknown or self._not_before
+        is_expecting = self._planned or self._after_settling or self._not_before
         is_busy = (
             has_news
             or self._end.has_news
             or self._stops.has_news
             or bool(is_expecting)
+            or bool(self._unknown)
             or bool(self.dispatcher.in_flight())
         )
         return not is_busy and self._rest.may_begin()
@@ -286,34 +288,6 @@ class AccountFollower:
             return
         for kind, text in seen:
             await self._notify(kind, f"account:{self._account.account.account_id}", {"text": text})
-
-    async def _watch_unknown(self, result: LookResult | None) -> None:
-        """Keep the ages of unknown orders, and raise the alarm for each that lasts too long."""
-        now = self._desk.clock.now()
-        if result is not None:
-            self._unknown = {
-                intent.intent_id: self._unknown.get(intent.intent_id, intent.sending_at or now)
-                for intent in result.unknown
-            }
-            self._alarmed &= set(self._unknown)
-        limit = self._desk.settle_rules.alarm_after
-        late = [i for i, since in self._unknown.items() if now - since >= limit]
-        for number in late:
-            if number in self._alarmed:
-                continue
-            self._alarmed.add(number)
-            age = round((now - self._unknown[number]).total_seconds())
-            log.error("order_unknown_for_long", intent=number, seconds=age)
-            self._desk.metrics.count("signalfleet_unknown_alarms_total")
-            await self._notify_of(number, NoticeKind.OUTCOME_UNKNOWN, seconds=age)
-
-    async def _notify_of(self, intent_id: IntentId, kind: NoticeKind, **facts: object) -> None:
-        journal = self._desk.store.journal
-        for intent in await journal.get_intents([intent_id]):
-            trade = await journal.get_trade(intent.trade)
-            if trade is not None:
-                text = f"{trade.side.value} {trade.volume} {trade.symbol}, leg {trade.leg}"
-                await self._notify(kind, f"trade:{trade.trade_id}", {"text": text, **facts})
 
     async def _take_doubles(self, result: LookResult) -> None:
         """Close what should not exist, if the user wishes it, and say so in any case."""
