@@ -1,9 +1,10 @@
 """Look at an account and write down what has become of our trades and open intents."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -12,6 +13,8 @@ from signalfleet.app.copies import copies_after
 from signalfleet.app.desk import AccountDesk
 from signalfleet.app.quotas import give_back_unopened
 from signalfleet.app.record_doubles import Double, RecordDoubles, Searches
+from signalfleet.app.set_again import set_again
+from signalfleet.app.take_duties import by_trade
 from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.ids import AccountId, IntentId, TradeId
 from signalfleet.domain.trading.intents import Intent, IntentState, Lane, ProtectLeg
@@ -39,7 +42,7 @@ class LookResult:
     """`changed` trades as they are now; `held` intents that may be released again.
 
     `is_shown`: the broker shows all that lives. `doubles` were found by this look for the first
-    time.
+    time; `again` sets levels that a late order took back.
     """
 
     changed: tuple[Trade, ...]
@@ -50,6 +53,7 @@ class LookResult:
     complete: bool
     is_shown: bool = False
     doubles: tuple[Double, ...] = ()
+    again: tuple[Intent, ...] = ()
 
 
 class ReconcileAccount:
@@ -133,7 +137,8 @@ class ReconcileAccount:
             again = await journal.get_intents(self._searches.intents)
             intents += [intent for intent in again if intent.intent_id not in known]
         trades = await self._trades(intents)
-        busy = await self._touched(trades, snapshot.begun_at)
+        orders = by_trade(await journal.intents_of_trades([one.trade_id for one in trades]))
+        busy = _touched(orders, snapshot.begun_at)
         busy |= {intent.trade for intent in intents if intent.intent_id in in_flight}
         findings = reconcile(
             LookInput(
@@ -147,12 +152,15 @@ class ReconcileAccount:
                     i.lane is Lane.ENTRY and i.intent_id in in_flight for i in intents
                 ),
                 taken=await self._taken(intents),
+                orders=orders,
             )
         )
         self._first_absent = dict(findings.first_absent)
         self._warn(findings)
         doubles = await self._doubles.run(findings.doubled, trades)
-        changed = await self._store(trades, findings, doubles)
+        again = tuple(set_again(self._desk, one) for one in findings.undone)
+        added = (*again, *(double.intent for double in doubles))
+        changed = await self._store(trades, findings, added)
         for intent in findings.intents:
             self._searches.settled(intent)
         after = {i.intent_id: i for i in intents} | {i.intent_id: i for i in findings.intents}
@@ -166,6 +174,7 @@ class ReconcileAccount:
             complete=snapshot.complete,
             is_shown=snapshot.complete and all(map(_is_shown, live.values())),
             doubles=doubles,
+            again=again,
         )
 
     async def _trades(self, intents: Sequence[Intent]) -> tuple[Trade, ...]:
@@ -187,20 +196,8 @@ class ReconcileAccount:
         mine = [trade for trade in recent if trade.account == self._key]
         return frozenset(one for t in mine for one in (t.position_id, t.order_id) if one)
 
-    async def _touched(self, trades: Sequence[Trade], since: datetime) -> set[TradeId]:
-        """Return the trades that an intent changed meanwhile: the look may show them as before."""
-        journal = self._desk.store.journal
-        intents = await journal.intents_of_trades([trade.trade_id for trade in trades])
-        return {
-            i.trade
-            for i in intents
-            if i.settled_at is not None
-            and i.settled_at
-            >= (since - SHOWN_AFTER if isinstance(i.command, ProtectLeg) else since)
-        }
-
     async def _store(
-        self, trades: Sequence[Trade], findings: Findings, doubles: Sequence[Double]
+        self, trades: Sequence[Trade], findings: Findings, added: Sequence[Intent]
     ) -> tuple[Trade, ...]:
         known = {trade.trade_id: trade for trade in trades}
         changed = {trade.trade_id: trade for trade in findings.trades}
@@ -210,7 +207,7 @@ class ReconcileAccount:
                 after = trade_after(before, intent)
                 if after != before:
                     changed[intent.trade] = after
-        if not changed and not findings.intents and not doubles:
+        if not changed and not findings.intents and not added:
             return ()
         everything = known | changed
         signals = {trade.signal for trade in changed.values()}
@@ -225,7 +222,7 @@ class ReconcileAccount:
                 intents=findings.intents,
                 trades=tuple(changed.values()),
                 copies=copies,
-                added_intents=tuple(double.intent for double in doubles),
+                added_intents=tuple(added),
             ),
             self._desk.epoch,
         )
@@ -255,6 +252,16 @@ class ReconcileAccount:
         for alarm in findings.alarms:
             log.error("intent_contradiction", alarm=alarm)
             self._desk.metrics.count("signalfleet_contradictions_total", kind=alarm)
+
+
+def _touched(orders: Mapping[TradeId, Sequence[Intent]], since: datetime) -> set[TradeId]:
+    """Return the trades that an intent changed meanwhile: the look may show them as before."""
+    return {
+        i.trade
+        for i in chain.from_iterable(orders.values())
+        if i.settled_at is not None
+        and i.settled_at >= (since - SHOWN_AFTER if isinstance(i.command, ProtectLeg) else since)
+    }
 
 
 def _is_shown(trade: Trade) -> bool:

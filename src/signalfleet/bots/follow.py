@@ -218,6 +218,7 @@ class AccountFollower:
                 else:
                     if result.is_shown and result.live:  # Routine looks go on.
                         self._after_settling = [i for i in self._after_settling if i[1] > now]
+                    self.dispatcher.add(result.again)
                     await self._take_doubles(result)
                     await self._release(result)
                     full = result.needs_full or bool(result.unknown) or not self._account.reconciled

@@ -16,6 +16,7 @@ COUNTERS: Final[dict[str, tuple[str, Sequence[str]]]] = {
     "signalfleet_duplicate_deliveries_total": ("Deliveries of known content.", ()),
     "signalfleet_contradictions_total": ("Events that must not happen.", ("kind",)),
     "signalfleet_duplicate_fills_total": ("Orders found that a leg should not have.", ()),
+    "signalfleet_levels_undone_total": ("Stops and targets that a late order took back.", ()),
     "signalfleet_gate_refused_total": ("Orders held back by the last check.", ("rule",)),
     "signalfleet_clock_alerts_total": ("Times our clock was found to be wrong.", ()),
     "signalfleet_unknown_alarms_total": ("Orders unknown for longer than is allowed.", ()),

@@ -1,7 +1,7 @@
 """What a look at the account says about our trades and our open intents. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -26,6 +26,7 @@ from signalfleet.domain.trading.progress import stop_to_send
 from signalfleet.domain.trading.records import Trade, TradeState
 from signalfleet.domain.trading.reports import Deal, Snapshot
 from signalfleet.domain.trading.settle import SettleRules
+from signalfleet.domain.trading.undone import Undone, undone_levels
 
 NOTHING: Final = Lots(Decimal(0))
 NOT_DONE_AFTER: Final = timedelta(seconds=2)
@@ -43,6 +44,7 @@ class LookInput:
     id may belong to an order whose reply is still to come. Entries that have ended are looked for
     once more: whatever is found of them contradicts a "no". `taken` are the ids of orders and
     positions of trades that are not looked at here, or that ended lately: they are nobody else's.
+    `orders` are all intents of each trade, the ended ones too.
     """
 
     trades: Sequence[Trade]
@@ -53,6 +55,7 @@ class LookInput:
     first_absent: Mapping[IntentId, datetime]
     entries_in_flight: bool = False
     taken: frozenset[str] = frozenset()
+    orders: Mapping[TradeId, Sequence[Intent]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ class Findings:
     """Changed rows only. `needs_full`: something vanished, and history must say why.
 
     `unclear` entries may be one of several orders without a client id: only a person can tell.
+    `undone`: levels that a late order took back.
     """
 
     trades: tuple[Trade, ...]
@@ -69,6 +73,7 @@ class Findings:
     doubled: tuple[Extra, ...]
     unclear: tuple[IntentId, ...]
     alarms: tuple[str, ...]
+    undone: tuple[Undone, ...] = ()
 
 
 def reconcile(look: LookInput) -> Findings:
@@ -124,7 +129,17 @@ def reconcile(look: LookInput) -> Findings:
         doubled=doubled,
         unclear=tuple(sorted(unclear)),
         alarms=tuple(alarms),
+        undone=_undone(look, facts) if look.snapshot.complete else (),
     )
+
+
+def _undone(look: LookInput, facts: Mapping[TradeId, TradeFacts]) -> tuple[Undone, ...]:
+    seen_at = look.snapshot.begun_at
+    found = []
+    for trade in look.trades:
+        orders = look.orders.get(trade.trade_id, ())
+        found.append(undone_levels(trade, facts[trade.trade_id], orders, look.rules, seen_at))
+    return tuple(one for one in found if one is not None)
 
 
 def trade_as_seen(trade: Trade, facts: TradeFacts, snapshot: Snapshot) -> Trade | None:
