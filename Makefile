@@ -9,7 +9,8 @@ RULES_READY := tests/rules/node_modules/.package-lock.json
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --exclude-newer "1 week"
 CORPUS ?= ../shared/corpus
-JOBS ?= 2
+# Tests wait as often as they compute: two for each processor, eight at the most.
+JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n * 2 : 8)))
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo-check test test-firebase check fix lock bench drills corpus
