@@ -67,6 +67,21 @@ async def test_a_user_who_wants_to_decide_is_told_and_nothing_is_closed(fleet: F
     assert fleet.metrics.counts[FOUND] == 1
 
 
+async def test_it_is_closed_though_the_look_that_found_it_could_not_be_ended(
+    fleet: Fleet,
+) -> None:
+    """The account's money is read at each look, too, and may be out of reach just then."""
+    await in_doubt(fleet)
+    execute_again(fleet)
+    fleet.broker.facts_hidden = True
+    await settle_down(70)
+    fleet.broker.facts_hidden = False
+    await settle_down(70)
+    assert len(fleet.broker.book.positions) == 1
+    (record,) = await records(fleet)
+    assert record.state is IntentState.ACCEPTED
+
+
 async def test_what_was_told_before_a_restart_is_not_told_again(fleet: Fleet) -> None:
     await fleet.set_rules(on_duplicate="notify")
     await in_doubt(fleet)

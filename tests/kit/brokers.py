@@ -93,6 +93,7 @@ class ScriptedBroker:
     margin_mode: str = "hedging"
     trade_allowed: bool = True
     history_hidden: bool = False
+    facts_hidden: bool = False
     quotes: int = 0
     moves_stops: bool = False
     board: PriceBoard = field(init=False)
@@ -190,7 +191,7 @@ class ScriptedBroker:
         return shot
 
     async def account(self) -> AccountFacts:
-        if self.unreadable:
+        if self.unreadable or self.facts_hidden:
             raise TemporaryError("no connection to the terminal")
         figures = self.exchange.figures(ACCOUNT)
         return AccountFacts(

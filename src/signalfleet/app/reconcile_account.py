@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -37,12 +37,15 @@ KNOWN_TRADES: Final = 200
 """More than a user can have opened within a settle window."""
 
 
+Send: TypeAlias = Callable[[Sequence[Intent]], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookResult:
     """`changed` trades as they are now; `held` intents that may be released again.
 
     `is_shown`: the broker shows all that lives. `doubles` were found by this look for the first
-    time; `again` sets levels that a late order took back.
+    time.
     """
 
     changed: tuple[Trade, ...]
@@ -53,7 +56,6 @@ class LookResult:
     complete: bool
     is_shown: bool = False
     doubles: tuple[Double, ...] = ()
-    again: tuple[Intent, ...] = ()
 
 
 class ReconcileAccount:
@@ -90,11 +92,17 @@ class ReconcileAccount:
         await journal.settle(Settlement(intents=orphans, copies=copies), self._desk.epoch)
 
     async def look(
-        self, *, full: bool, in_flight: Callable[[], AbstractSet[IntentId]]
+        self,
+        *,
+        full: bool,
+        in_flight: Callable[[], AbstractSet[IntentId]],
+        send: Send,
     ) -> LookResult:
         """Take one look; raises the broker's TemporaryError or SignInRequiredError.
 
-        Intents that are under way when the look begins or ends are left to their own reply.
+        Intents that are under way when the look begins or ends are left to their own reply. What it
+        finds to be done is given to `send` as soon as it is written down: whatever fails after
+        that, nobody else would send it in this life.
         """
         journal = self._desk.store.journal
         intents = [i for i in await journal.open_intents() if i.account == self._key]
@@ -108,9 +116,9 @@ class ReconcileAccount:
         )
         since = _since(trades, [*intents, *entries], self._desk.clock.now())
         snapshot = await self._account.broker.snapshot(since, full=full)
-        async with self._desk.settling:
-            result = await self._apply(snapshot, busy | in_flight())
         await self._show(snapshot)
+        async with self._desk.settling:
+            result = await self._apply(snapshot, busy | in_flight(), send)
         if full and snapshot.complete:
             self._account.reconciled = True
             self._searches.looked(snapshot.begun_at)
@@ -128,7 +136,12 @@ class ReconcileAccount:
     def _key(self) -> AccountId:
         return self._account.account.account_id
 
-    async def _apply(self, snapshot: Snapshot, in_flight: AbstractSet[IntentId]) -> LookResult:
+    async def _apply(
+        self,
+        snapshot: Snapshot,
+        in_flight: AbstractSet[IntentId],
+        send: Send,
+    ) -> LookResult:
         """Compare with rows read after the look began; those in flight settle by their reply."""
         journal = self._desk.store.journal
         intents = [i for i in await journal.open_intents() if i.account == self._key]
@@ -158,9 +171,9 @@ class ReconcileAccount:
         self._first_absent = dict(findings.first_absent)
         self._warn(findings)
         doubles = await self._doubles.run(findings.doubled, trades)
-        again = tuple(set_again(self._desk, one) for one in findings.undone)
-        added = (*again, *(double.intent for double in doubles))
-        changed = await self._store(trades, findings, added)
+        added = [set_again(self._desk, one) for one in findings.undone]
+        added += [double.intent for double in doubles]
+        changed = await self._store(trades, findings, added, send)
         for intent in findings.intents:
             self._searches.settled(intent)
         after = {i.intent_id: i for i in intents} | {i.intent_id: i for i in findings.intents}
@@ -174,7 +187,6 @@ class ReconcileAccount:
             complete=snapshot.complete,
             is_shown=snapshot.complete and all(map(_is_shown, live.values())),
             doubles=doubles,
-            again=again,
         )
 
     async def _trades(self, intents: Sequence[Intent]) -> tuple[Trade, ...]:
@@ -197,7 +209,11 @@ class ReconcileAccount:
         return frozenset(one for t in mine for one in (t.position_id, t.order_id) if one)
 
     async def _store(
-        self, trades: Sequence[Trade], findings: Findings, added: Sequence[Intent]
+        self,
+        trades: Sequence[Trade],
+        findings: Findings,
+        added: Sequence[Intent],
+        send: Send,
     ) -> tuple[Trade, ...]:
         known = {trade.trade_id: trade for trade in trades}
         changed = {trade.trade_id: trade for trade in findings.trades}
@@ -226,6 +242,7 @@ class ReconcileAccount:
             ),
             self._desk.epoch,
         )
+        send([intent for intent in added if intent.state is IntentState.SENDING])
         await give_back_unopened(self._desk.store, copies)
         for trade in changed.values():
             if trade.state is TradeState.CLOSED:

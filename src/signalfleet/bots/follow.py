@@ -218,8 +218,7 @@ class AccountFollower:
                 else:
                     if result.is_shown and result.live:  # Routine looks go on.
                         self._after_settling = [i for i in self._after_settling if i[1] > now]
-                    self.dispatcher.add(result.again)
-                    await self._take_doubles(result)
+                    await self._tell_doubles(result)
                     await self._release(result)
                     full = result.needs_full or bool(result.unknown) or not self._account.reconciled
                     is_quiet = not (full or result.live or result.held or result.unknown)
@@ -256,7 +255,9 @@ class AccountFollower:
     async def _look(self, *, full: bool) -> LookResult | None:
         is_first = not self._account.reconciled
         try:
-            result = await self._reconcile.look(full=full, in_flight=self.dispatcher.in_flight)
+            result = await self._reconcile.look(
+                full=full, in_flight=self.dispatcher.in_flight, send=self.dispatcher.add
+            )
         except TemporaryError as error:
             self._failures += 1
             if self._failures == 1:
@@ -290,12 +291,10 @@ class AccountFollower:
         for kind, text in seen:
             await self._notify(kind, f"account:{self._account.account.account_id}", {"text": text})
 
-    async def _take_doubles(self, result: LookResult) -> None:
-        """Close what should not exist, if the user wishes it, and say so in any case."""
+    async def _tell_doubles(self, result: LookResult) -> None:
+        """Say what should not exist, and whether it is being closed."""
         for double in result.doubles:
             is_closing = double.intent.state is IntentState.SENDING
-            if is_closing:
-                self.dispatcher.add([double.intent])
             what = "it is being closed" if is_closing else "it was left as it is"
             trade = double.trade
             text = f"{double.extra.key} in {trade.symbol} beside leg {trade.leg}: {what}"
