@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -16,9 +16,11 @@ from signalfleet.domain.trading.intents import (
     CloseLeg,
     Intent,
     IntentState,
+    ProtectLeg,
     ReduceLeg,
 )
 from signalfleet.domain.trading.orders import OpenOrder
+from signalfleet.domain.trading.progress import trade_as_wanted
 from signalfleet.domain.trading.records import CopyOutcome, SignalRecord, Trade, TradeState
 from signalfleet.ports.inbox import MessageState
 
@@ -46,7 +48,7 @@ async def broken_laws(world: World) -> list[str]:
     books = await _read(world)
     found = list(dict.fromkeys(world.history.violations))
     laws = (_one_order_a_leg, _nothing_stale, _stop_is_heard, _truth, _done_is_done)
-    for law in (*laws, _stops_tighten, _rules_act_once):
+    for law in (*laws, _stops_tighten, _newest_stops_stand, _rules_act_once):
         found += law(books)
     found += [fault async for fault in _ends(books)]
     if world.plan.calm:
@@ -192,7 +194,7 @@ def _stops_tighten(books: _Books) -> Iterator[str]:
     """No position ever gets a stop where it loses more: no message may do that, and no rule does.
 
     An order that is carried out when its sender has given up waiting for it, or is gone, may undo a
-    newer one; nobody can call it back.
+    newer one for a moment; nobody can call it back.
     """
     market = books.world.market
     if market.unawaited or any(received.fate == "late" for received in market.received):
@@ -206,6 +208,28 @@ def _stops_tighten(books: _Books) -> Iterator[str]:
                 yield f"stops: position {held.ticket} had {before} and then {now}"
             if now is not None:
                 last[held.ticket] = now
+
+
+def _newest_stops_stand(books: _Books) -> Iterator[str]:
+    """In the end a position has the tightest stop that was accepted, also after late orders.
+
+    Where the price has passed that stop meanwhile the broker refuses to set it again.
+    """
+    tickets = {client_id_stem(e.client_id): e.ticket for e in books.world.market.executed}
+    moves: dict[TradeId, list[Intent]] = defaultdict(list)
+    for intent in books.intents:
+        if isinstance(intent.command, ProtectLeg):
+            moves[intent.trade].append(intent)
+    for trade_id, intents in moves.items():
+        trade = books.trades[trade_id]
+        ticket = tickets.get(client_id_stem(trade.client_id))
+        held = books.world.market.book.positions.get(ticket) if ticket is not None else None
+        if held is None or any(one.state is IntentState.REJECTED for one in intents):
+            continue
+        done = [one for one in intents if one.state is IntentState.ACCEPTED]
+        wanted = trade_as_wanted(replace(trade, stop_loss=held.stop_loss), done).stop_loss
+        if wanted != held.stop_loss:
+            yield f"stops: {trade_id} has {held.stop_loss} in the end, wanted {wanted}"
 
 
 def _rules_act_once(books: _Books) -> Iterator[str]:

@@ -6,9 +6,10 @@ from drills.sim.run import run_seed
 
 CHUNK = 50
 CHUNKS = 6
-ONCE_BROKEN = (179, 344, 733, 1187)
+ONCE_BROKEN = (179, 344, 647, 733, 1132, 1187)
 """Found a fault in their day: stops loosened by late looks, a leg that took its sibling's deals,
-a doubt that never ended."""
+a doubt that never ended, levels that another order seemed to have set, what a look wrote down and
+did not send."""
 
 
 @pytest.mark.timeout(180)

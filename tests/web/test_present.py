@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.builders import a_trade, an_intent
 from signalfleet.domain.instruments.model import Side
 from signalfleet.domain.money import Price
 from signalfleet.domain.signals.model import OrderKind, PriceRange, Signal, Span
+from signalfleet.domain.trading.intents import ProtectLeg
 from signalfleet.web.present import formats
 from signalfleet.web.present.detail import changes
 from signalfleet.web.present.formats import Times, one_line
+from signalfleet.web.present.orders import command_line
 from signalfleet.web.present.reading import cut, signal_line
 from signalfleet.web.present.trace import note_line
 from signalfleet.web.present.words import Words
@@ -136,3 +139,11 @@ def test_a_legs_note_is_said_in_words() -> None:
         "Leg 2: The price had already passed the new stop, so it was not sent (price 5, stop 6)."
     )
     assert note_line("anything else", WORDS) == "Anything else"
+
+
+def test_levels_that_are_set_again_say_why() -> None:
+    command = ProtectLeg(stop_loss=Price.of("2348"), take_profit=None)
+    told = command_line(an_intent(a_trade(), command, cause="msg:1:2:0:0"))
+    again = command_line(an_intent(a_trade(), command, cause="rec:undone:iABC:0"))
+    assert told == "stop to 2348, target \N{EN DASH}"
+    assert again == f"{told} once more, as an older order came late and took it back"

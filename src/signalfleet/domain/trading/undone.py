@@ -62,20 +62,18 @@ def undone_levels(
     accepted = [n for n, (one, _) in enumerate(changes) if one.state is IntentState.ACCEPTED]
     if shown is None or not accepted or _is_changing(intents):
         return None
-    newest, command = changes[accepted[-1]]
-    if _is_so(trade, command, shown):
+    newest = changes[accepted[-1]][1]
+    if _is_so(trade, newest, shown):
         return None
     for place in reversed(range(accepted[-1])):
         older = changes[place][0]
-        if not _may_land(older, newest, rules, seen_at) or not _is_of(
-            shown, changes[: place + 1], intents
-        ):
+        if not _may_land(older, rules, seen_at) or not _is_of(shown, changes[: place + 1], intents):
             continue
         again = sum(one.cause.startswith(f"{CAUSE}:{older.intent_id}:") for one in intents)
         # It can land as often as it was sent, and no more.
         if again < older.attempt:
             cause = f"{CAUSE}:{older.intent_id}:{again}"
-            return Undone(trade=trade, older=older, command=_again(command), cause=cause)
+            return Undone(trade=trade, older=older, command=_again(newest), cause=cause)
     return None
 
 
@@ -109,19 +107,16 @@ def _is_so(trade: Trade, newest: Change, shown: _Levels) -> bool:
             return shown.price is None or shown == _Levels(price, stop, target)
 
 
-def _may_land(older: Intent, newest: Intent, rules: SettleRules, seen_at: datetime) -> bool:
+def _may_land(older: Intent, rules: SettleRules, seen_at: datetime) -> bool:
     """Tell whether a sending of it had no answer and may have been carried out until then.
 
-    A look that took it for done while the newer one was there may have seen that one's levels.
+    A look that took it for done proves nothing: another change may have set the same levels.
     """
     was_sent = older.sending_at is not None or older.attempt > 1
     if older.settled_at is None or not was_sent:
         return False
     has_answer = (older.evidence or "").startswith("reply")
-    is_told = has_answer or (
-        older.state is IntentState.ACCEPTED and older.settled_at < newest.created_at
-    )
-    if is_told and older.attempt == 1:
+    if has_answer and older.attempt == 1:
         return False
     return seen_at - older.settled_at <= rules.window + SEEN_LATER
 

@@ -18,12 +18,14 @@ from signalfleet.domain.trading.intents import (
     ReduceLeg,
 )
 from signalfleet.domain.trading.records import Trade, TradeState
+from signalfleet.domain.trading.undone import CAUSE as UNDONE
 from signalfleet.web.present import formats
 from signalfleet.web.present.formats import NOTHING, plain
 from signalfleet.web.present.outcomes import FAILED, MessageFacts
 from signalfleet.web.present.steps import MONO, NUM, Cell, StepMaker, StepRow, Table, capital
 
 CAUSE: Final = re.compile(r"msg:(-?\d{1,19}):(\d{1,19}):")
+AGAIN: Final = " once more, as an older order came late and took it back"
 
 
 class OrderSteps:
@@ -215,13 +217,14 @@ def net(trade: Trade) -> Decimal | None:
 
 def command_line(intent: Intent) -> str:
     """Say a later command in a few words."""
+    again = AGAIN if intent.cause.startswith(UNDONE) else ""
     match intent.command:
         case ProtectLeg(stop_loss=stop, take_profit=target):
-            return f"stop to {plain(stop)}, target {plain(target)}"
+            return f"stop to {plain(stop)}, target {plain(target)}{again}"
         case ReduceLeg(remaining=remaining):
             return f"close all but {remaining} lot"
         case AmendLeg(price=price):
-            return f"move the order to {price}"
+            return f"move the order to {price}{again}"
         case CloseLeg(position_id=str(extra)):
             return f"close the second position {extra}"
         case CancelLeg(order_id=str(extra)):
