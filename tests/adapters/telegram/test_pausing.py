@@ -114,6 +114,17 @@ async def test_a_long_gap_waits_for_the_sink_and_a_short_one_of_another_chat_doe
         assert now.inbox.posted() == ["BUY", "Close now", *missed]
 
 
+async def test_what_waits_when_the_reader_ends_holds_nothing_back_afterwards(
+    settings: TelegramSettings, session: Secret, world: World, ann: SimUser, gold: SimChannel
+) -> None:
+    async with reading(settings, session, [watched(gold, ann, world)]) as now:
+        await now.until_live()
+        now.inbox.pause = PAUSE_S
+        gold.post("BUY")
+        await eventually(lambda: len(paced(now, gold)) == 1)
+    assert paced(now, gold) == []
+
+
 def paced(now: Reading, chat: SimChannel) -> list[object]:
     state = next(one for one in now.source._book if one.chat == chat.chat_id)
     return [*state.paced]

@@ -190,13 +190,17 @@ class LiveFeed:
     async def _bring_paced(
         self, state: ChatState, tasks: asyncio.TaskGroup, sink: ChatSink
     ) -> None:
-        while state.paced:
-            change = state.paced[0]
-            while _is_post(change) and (pause := sink.pause_s()) > 0:
-                await self._clock.sleep(timedelta(seconds=pause))
-            await self._bring(state, change, tasks, sink)
-            # Until now it stood in front, so that what came meanwhile queued up behind it.
-            del state.paced[0]
+        try:
+            while state.paced:
+                change = state.paced[0]
+                while _is_post(change) and (pause := sink.pause_s()) > 0:
+                    await self._clock.sleep(timedelta(seconds=pause))
+                await self._bring(state, change, tasks, sink)
+                # Until now it stood in front, so that what came meanwhile queued up behind it.
+                del state.paced[0]
+        finally:
+            # Left behind, it would hold back the chat of the next run; the repair reads it again.
+            state.paced.clear()
 
     async def _bring(
         self, state: ChatState, change: Change, tasks: asyncio.TaskGroup, sink: ChatSink
