@@ -134,11 +134,16 @@ def reconcile(look: LookInput) -> Findings:
 
 
 def _undone(look: LookInput, facts: Mapping[TradeId, TradeFacts]) -> tuple[Undone, ...]:
-    seen_at = look.snapshot.begun_at
-    found = []
-    for trade in look.trades:
-        orders = look.orders.get(trade.trade_id, ())
-        found.append(undone_levels(trade, facts[trade.trade_id], orders, look.rules, seen_at))
+    found = (
+        undone_levels(
+            trade,
+            facts[trade.trade_id],
+            look.orders.get(trade.trade_id, ()),
+            look.rules,
+            look.snapshot.begun_at,
+        )
+        for trade in look.trades
+    )
     return tuple(one for one in found if one is not None)
 
 

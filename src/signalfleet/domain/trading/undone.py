@@ -24,7 +24,6 @@ SEEN_LATER: Final = timedelta(seconds=60)
 """A change that lands when the settle window ends is seen by a routine look after it."""
 CAUSE: Final = "rec:undone"
 
-
 Change: TypeAlias = ProtectLeg | AmendLeg
 
 
