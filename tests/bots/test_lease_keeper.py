@@ -106,6 +106,25 @@ async def test_a_worker_that_joins_gets_slots_a_few_at_a_time() -> None:
         assert cell.all_owned_once()
 
 
+@pytest.mark.parametrize("start_s", [0.0, 3.0])
+@pytest.mark.parametrize("later_s", [0.0, 0.4, 0.8, 1.2, 1.6])
+async def test_workers_that_fill_together_send_no_bots_back_and_forth(
+    later_s: float, start_s: float
+) -> None:
+    """Whoever is heard first looks heavy, as long as the other has not told what it took."""
+    cell = LeaseCell(weights=dict.fromkeys(range(SLOTS), 8), start_s=start_s)
+    try:
+        kept = [cell.start("a.0.1", capacity=48)]
+        await settle_down(later_s)
+        kept.append(cell.start("b.0.1", capacity=48))
+        await until(cell.all_owned_once)
+        await settle_down(10)
+        assert [one.bots.released for one in kept] == [[], []]
+        assert [len(one.slots) for one in kept] == [6, 6]
+    finally:
+        await cell.aclose()
+
+
 class TestTheLease:
     async def test_ends_for_orders_before_slots_are_dropped_and_both_in_time(
         self,

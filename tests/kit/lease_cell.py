@@ -29,9 +29,12 @@ class NotedBots:
     owned: dict[int, set[str]]
     overlaps: list[int]
     weights: Mapping[int, int]
+    start_s: float = 0.0
     settle_s: float = 0.5
     epochs: dict[int, int] = field(default_factory=dict)
+    started: set[int] = field(default_factory=set)
     taken: list[dict[int, int]] = field(default_factory=list)
+    released: list[set[int]] = field(default_factory=list)
     dropped: list[set[int]] = field(default_factory=list)
 
     async def take(self, epochs: Mapping[int, int]) -> None:
@@ -42,8 +45,12 @@ class NotedBots:
             if there - {self.name}:
                 self.overlaps.append(slot)
             there.add(self.name)
+        if self.start_s:
+            await LoopClock().sleep(timedelta(seconds=self.start_s))
+        self.started.update(epochs)
 
     async def release(self, slots: Collection[int]) -> None:
+        self.released.append(set(slots))
         await LoopClock().sleep(timedelta(seconds=self.settle_s))
         self.forget(slots)
 
@@ -52,11 +59,14 @@ class NotedBots:
         self.forget(slots)
 
     def load(self) -> Mapping[int, int]:
-        return {slot: self.weights.get(slot, 0) for slot in self.epochs}
+        return {
+            slot: self.weights.get(slot, 0) if slot in self.started else 0 for slot in self.epochs
+        }
 
     def forget(self, slots: Iterable[int]) -> None:
         for slot in list(slots):
             self.epochs.pop(slot, None)
+            self.started.discard(slot)
             self.owned.get(slot, set()).discard(self.name)
 
 
@@ -115,9 +125,10 @@ class Kept:
 
 @dataclass(slots=True)
 class LeaseCell:
-    """`weights`: how many bots each slot has."""
+    """`weights`: how many bots each slot has. `start_s`: until their users are read."""
 
     weights: dict[int, int] = field(default_factory=dict)
+    start_s: float = 0.0
     registers: MemoryRegisters = field(default_factory=MemoryRegisters)
     store: MemoryStore = field(default_factory=lambda: MemoryStore(cell=CELL))
     owned: dict[int, set[str]] = field(default_factory=dict)
@@ -144,7 +155,7 @@ class LeaseCell:
                 slots=SLOTS,
             ),
         )
-        bots = NotedBots(name, self.owned, self.overlaps, self.weights)
+        bots = NotedBots(name, self.owned, self.overlaps, self.weights, self.start_s)
         task = asyncio.create_task(keeper.run(bots), name=name)
         kept = Kept(
             name=name,

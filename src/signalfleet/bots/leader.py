@@ -145,11 +145,28 @@ class Leader:
         return {slot: self._view.loads.get(slot, 0) for slot in range(self._terms.slots)}
 
     def _moves_left(self, workers: list[WorkerFacts]) -> dict[str, int]:
+        """Return in how many moves of bots each may take part now.
+
+        Who has not told yet of all slots that it should own takes part in none: what they weigh is
+        not known, as after a start, and a move for a balance that is none stops bots for nothing.
+        """
         now = self._ports.clock.monotonic()
         while self._moves and now - self._moves[0][0] > MOVES_WITHIN_S:
             self._moves.popleft()
         moved = [worker for _, worker in self._moves]
-        return {one.worker: max(MOVES - moved.count(one.worker), 0) for one in workers}
+        untold = self._untold()
+        return {
+            one.worker: 0 if one.worker in untold else max(MOVES - moved.count(one.worker), 0)
+            for one in workers
+        }
+
+    def _untold(self) -> set[str]:
+        """Return the workers whose last sign of life is older than some of their slots."""
+        return {
+            home
+            for slot, home in self._view.homes().items()
+            if home in self._view.workers and slot not in self._view.workers[home].record.load
+        }
 
     def _count_moves(self, before: dict[int, str], made: Plan) -> None:
         now = self._ports.clock.monotonic()

@@ -64,11 +64,11 @@ class SlotClaims:
         return self._bots
 
     def load(self) -> Mapping[int, int]:
-        """Return how many bots there are in each slot that is held."""
+        """Return how many bots there are in each slot that is held and was begun with."""
         if self._bots is None:
             return {}
         load = self._bots.load()
-        return {slot: load.get(slot, 0) for slot in self.held}
+        return {slot: load[slot] for slot in self._started & self.held.keys() if slot in load}
 
     def forsaken(self) -> list[int]:
         """Return slots whose bots ended for somebody newer, though they are held by our record."""
