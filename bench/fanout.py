@@ -1,7 +1,9 @@
 """`bench fanout`: one post to a thousand bots, and fifty signals a second for a minute.
 
-The floor is measured in the same run against the same simulators: stock clients whose handlers post
-a ready order. `python -m bench.fanout 100` does it with fewer bots.
+The product runs as the supervisor runs it: a worker for each core. The floor is measured in the
+same run, in as many processes, against the same simulators: stock clients whose handlers post a
+ready order. `python -m bench.fanout 100` does it with fewer bots, `100 20 1` for 20 s and in one
+process.
 """
 
 import asyncio
@@ -16,12 +18,13 @@ from typing import Final
 
 import structlog
 
+from bench.load.crew import Crew, crew
 from bench.load.latency import latencies
-from bench.load.pipe import Other, other
 from bench.load.plan import LoadPlan, Posted
 from bench.load.rig import Rig, open_rig
 from bench.load.towns import Towns
 from bench.report import Figure, Result
+from signalfleet.bootstrap.cores import cores
 
 NAME: Final = "fanout"
 TITLE: Final = "one post to 1,000 bots against bare handlers; 50 signals a second for a minute"
@@ -58,10 +61,14 @@ async def run() -> Result:
     return await measure(BOTS)
 
 
-async def measure(bots: int, *, rate: float = RATE, seconds: float = SECONDS) -> Result:
+async def measure(
+    bots: int, *, rate: float = RATE, seconds: float = SECONDS, workers: int | None = None
+) -> Result:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    figures: dict[str, Figure] = {"bots": bots}
-    async with open_rig(LoadPlan(users=bots, room_size=1, rooms_each=1), late=True) as rig:
+    workers = workers or cores()
+    figures: dict[str, Figure] = {"bots": bots, "workers": workers}
+    plan = LoadPlan(users=bots, room_size=1, rooms_each=1)
+    async with open_rig(plan, workers=workers, late=True) as rig:
         floor = await _floor(rig, bots)
         async with rig.working():
             figures["start_s"] = round(await rig.start(limit_s=START_S + bots / 10), 1)
@@ -101,12 +108,13 @@ def _median(rounds: Sequence[Round]) -> Round:
 async def _floor(rig: Rig, bots: int) -> list[Round]:
     facts = rig.root / "bare.json"
     facts.write_text(json.dumps(rig.towns.facts | {"people": rig.towns.people}), encoding="utf-8")
-    async with other("bench.load.bare", [str(facts)], log=rig.log) as bare:
+    shares = [[str(facts), str(number), str(rig.workers)] for number in range(rig.workers)]
+    async with crew("bench.load.bare", shares, log=rig.log) as bare:
         await asyncio.sleep(REST_S)
         return [await _bare_round(rig.towns, bare, bots, n) for n in range(WARM_UP + ROUNDS)]
 
 
-async def _bare_round(towns: Towns, bare: Other, bots: int, number: int) -> Round:
+async def _bare_round(towns: Towns, bare: Crew, bots: int, number: int) -> Round:
     levels = {
         "actionType": "ORDER_TYPE_BUY",
         "symbol": "EURUSD",
@@ -118,7 +126,7 @@ async def _bare_round(towns: Towns, bare: Other, bots: int, number: int) -> Roun
     return await _round(towns, bare, bots)
 
 
-async def _round(towns: Towns, worker: Other, bots: int) -> Round:
+async def _round(towns: Towns, worker: Crew, bots: int) -> Round:
     """Post to everybody and wait until the broker has executed an order of each."""
     sides = (worker, towns.telegram, towns.broker)
     await towns.orders()
@@ -144,7 +152,7 @@ async def _round(towns: Towns, worker: Other, bots: int) -> Round:
     )
 
 
-async def _calm(worker: Other) -> None:
+async def _calm(worker: Crew) -> None:
     """Wait until nothing follows up any more: a post into the middle of it is another figure."""
     deadline = time.monotonic() + CALM_WITHIN_S
     used, since = (await worker.ask("cpu"))["cpu_s"], time.monotonic()
@@ -156,7 +164,7 @@ async def _calm(worker: Other) -> None:
         share = (used - before) / (since - begun)
 
 
-async def _stages(worker: Other, posted: Posted) -> dict[str, float]:
+async def _stages(worker: Crew, posted: Posted) -> dict[str, float]:
     """Return how long after the post the last bot was through each stage."""
     found = await worker.ask("split")
     ends = {stage: [end for _, end in spans] for stage, spans in found["stages"].items()}
@@ -196,7 +204,8 @@ async def _sustained(rig: Rig, rate: float, seconds: float) -> tuple[dict[str, F
 def main(words: Sequence[str]) -> int:
     bots = int(words[0]) if words else BOTS
     seconds = float(words[1]) if len(words) > 1 else SECONDS
-    result = asyncio.run(measure(bots, seconds=seconds))
+    workers = int(words[2]) if len(words) > 2 else None
+    result = asyncio.run(measure(bots, seconds=seconds, workers=workers))
     print(json.dumps({"ok": result.ok} | dict(result.figures), indent=1))
     return 0 if result.ok else 1
 

@@ -23,10 +23,11 @@ async def put_on(
     rate: float,
     seconds: float,
     is_everyday: bool,
+    workers: int = 1,
     settling_s: float = SETTLING_S,
 ) -> dict[str, Any]:
     """Start everything, post for so long, and tell what came of it."""
-    async with open_rig(plan) as rig:
+    async with open_rig(plan, workers=workers) as rig:
         start_s = await rig.start()
         await asyncio.sleep(settling_s)
         before = await rig.stats()
@@ -62,6 +63,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--room-size", type=int, default=5, help="bots that a post reaches")
     parser.add_argument("--rooms-each", type=int, default=2, help="rooms that a bot reads")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the bots")
     parser.add_argument("--seed", type=int, default=20_271)
     parser.add_argument("--everyday", action="store_true", help="with chatter, edits, follow-ups")
     wanted = parser.parse_args(words)
@@ -73,7 +75,13 @@ def main(words: Sequence[str] | None = None) -> int:
         seed=wanted.seed,
     )
     told = asyncio.run(
-        put_on(plan, rate=wanted.rate, seconds=wanted.seconds, is_everyday=wanted.everyday)
+        put_on(
+            plan,
+            rate=wanted.rate,
+            seconds=wanted.seconds,
+            is_everyday=wanted.everyday,
+            workers=wanted.workers,
+        )
     )
     print(json.dumps(told))
     return 0 if told["orders"] == told["signals_to_copy"] and not told["violations"] else 1

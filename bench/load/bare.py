@@ -101,4 +101,6 @@ async def main(facts: Facts, pem: str) -> None:
 
 if __name__ == "__main__":
     told = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    share, shares = int(sys.argv[2]), int(sys.argv[3])
+    told["people"] = told["people"][share::shares]
     asyncio.run(main(told, Path(told["telegram_key_file"]).read_text(encoding="ascii")))

@@ -1,4 +1,4 @@
-"""A whole load: the simulators, users in a store, and the product's worker in its own process."""
+"""A whole load: the simulators, users in a store, and the product's workers in their processes."""
 
 import asyncio
 import json
@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from bench.load.crew import Crew, crew
 from bench.load.people import settle_in
-from bench.load.pipe import Facts, Other, other
+from bench.load.pipe import Facts
 from bench.load.plan import LoadPlan
 from bench.load.towns import Towns, open_towns
-from signalfleet.bootstrap.platform import open_platform
+from signalfleet.adapters.nats.server import EmbeddedNats
+from signalfleet.bootstrap.clock import SystemClock
+from signalfleet.bootstrap.platform import make_directories, open_platform
 
 LOOK_S: Final = 0.1
 DRAIN_S: Final = 120.0
@@ -23,30 +26,49 @@ DRAIN_S: Final = 120.0
 
 @dataclass(slots=True, kw_only=True)
 class Rig:
-    """`worker.facts` is what the worker weighed before its first bot."""
+    """`worker.facts` is what the workers weighed before their first bot.
+
+    One worker has the users for itself; several share them by leases over one NATS server, as
+    under `signalfleet run --role supervisor`.
+    """
 
     root: Path
     towns: Towns
     log: IO[bytes]
     settled_s: float
-    process: Other | None = None
+    workers: int = 1
+    crew: Crew | None = None
 
     @property
-    def worker(self) -> Other:
-        if self.process is None:
-            raise RuntimeError("the worker does not run: use `working`")
-        return self.process
+    def worker(self) -> Crew:
+        if self.crew is None:
+            raise RuntimeError("the workers do not run: use `working`")
+        return self.crew
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[Other]:
-        """Have the worker's process for the length of the block, without a bot at first."""
-        words = [json.dumps(self.towns.facts), str(self.root), str(self.towns.plan.users)]
-        async with other("bench.load.worker", words, log=self.log) as process:
-            self.process = process
+    async def working(self) -> AsyncIterator[Crew]:
+        """Have the workers' processes for the length of the block, without a bot at first."""
+        async with AsyncExitStack() as stack:
+            facts = self.towns.facts
+            if self.workers > 1:
+                nats = await stack.enter_async_context(self._nats())
+                facts |= {"nats_url": nats.url, "nats_token": nats.token.reveal()}
+            words = [json.dumps(facts), str(self.root), str(self.towns.plan.users)]
+            numbered = [[*words, str(one), str(self.workers)] for one in range(self.workers)]
+            self.crew = await stack.enter_async_context(
+                crew("bench.load.worker", numbered, log=self.log)
+            )
             try:
-                yield process
+                yield self.crew
             finally:
-                self.process = None
+                self.crew = None
+
+    def _nats(self) -> EmbeddedNats:
+        settings = self.towns.settings(self.root)
+        make_directories(settings.data_dir, settings.run_dir)
+        return EmbeddedNats(
+            data_dir=settings.data_dir, run_dir=settings.run_dir, clock=SystemClock()
+        )
 
     async def start(self, *, limit_s: float = 300.0) -> float:
         """Start all bots; return the seconds until each of them runs and reads."""
@@ -70,8 +92,10 @@ def is_up(counts: Facts, users: int) -> bool:
 
 
 @asynccontextmanager
-async def open_rig(plan: LoadPlan, *, late: bool = False, keep: bool = False) -> AsyncIterator[Rig]:
-    """Start everything but the bots; `late` leaves the worker's process to `working`, too.
+async def open_rig(
+    plan: LoadPlan, *, workers: int = 1, late: bool = False, keep: bool = False
+) -> AsyncIterator[Rig]:
+    """Start everything but the bots; `late` leaves the workers' processes to `working`, too.
 
     The folder with store and logs goes in the end, unless it is kept.
     """
@@ -85,7 +109,7 @@ async def open_rig(plan: LoadPlan, *, late: bool = False, keep: bool = False) ->
                 await settle_in(platform, towns.people)
             settled_s = time.monotonic() - begun
             log = stack.enter_context((root / "worker.log").open("ab"))
-            rig = Rig(root=root, towns=towns, log=log, settled_s=settled_s)
+            rig = Rig(root=root, towns=towns, log=log, settled_s=settled_s, workers=workers)
             if not late:
                 await stack.enter_async_context(rig.working())
             yield rig

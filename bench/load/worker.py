@@ -1,4 +1,4 @@
-"""The product's worker as one process of a load: the real parts, and an ear for questions.
+"""The product's worker as a process of a load: the real parts, and an ear for questions.
 
 It is started with the users in the store already. `run` begins with the bots, `stats` tells what
 they cost, `drain` ends them in order, `profile` writes what was busy to standard error.
@@ -17,9 +17,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from bench.load.pipe import Facts, allow_files, cpu_s, open_files, rss_kb, say, serve
 from bench.load.split import Split
 from bench.load.towns import settings_for
+from signalfleet.bootstrap.place import OneOf
 from signalfleet.bootstrap.platform import Platform, open_platform
 from signalfleet.bootstrap.worker import Worker, open_worker
 from signalfleet.observability.logs import set_up_logs
@@ -66,7 +69,7 @@ class Measured:
 
     async def _drain(self) -> Facts:
         begun = time.monotonic()
-        await self.worker.manager.drain()
+        await self.worker.ownership.drain()
         spent = time.monotonic() - begun
         return self._stats() | {"drain_s": spent}
 
@@ -93,13 +96,16 @@ class Measured:
         }
 
 
-async def main(facts: Facts, root: Path, users: int) -> None:
+async def main(facts: Facts, root: Path, users: int, one_of: OneOf | None) -> None:
     allow_files(FILES_EACH * users + 1000)
-    settings = settings_for(facts, root, users=users)
+    bus = {}
+    if one_of is not None:
+        bus = {"nats_url": facts["nats_url"], "nats_token": SecretStr(facts["nats_token"])}
+    settings = settings_for(facts, root, users=users, **bus)
     async with AsyncExitStack() as stack:
         platform = await stack.enter_async_context(open_platform(settings))
         await platform.armed.arm_if_new()
-        worker = await stack.enter_async_context(open_worker(platform))
+        worker = await stack.enter_async_context(open_worker(platform, one_of=one_of))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         measured = Measured(platform, worker, tasks, Split.put_in())
         gc.collect()
@@ -111,4 +117,6 @@ async def main(facts: Facts, root: Path, users: int) -> None:
 
 if __name__ == "__main__":
     set_up_logs(as_json=True)
-    asyncio.run(main(json.loads(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))
+    users_, number, workers = (int(word) for word in sys.argv[3:])
+    place = OneOf(number=number, workers=workers) if workers > 1 else None
+    asyncio.run(main(json.loads(sys.argv[1]), Path(sys.argv[2]), users_, place))

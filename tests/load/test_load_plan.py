@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bench.bots import _uneven
 from bench.growth import growth
+from bench.load.crew import together
 from bench.load.latency import latencies
 from bench.load.plan import EVERYDAY, SIGNALS_ONLY, LoadPlan, Posted, Writer, moments
 from bench.load.towns import Order
@@ -117,3 +118,16 @@ def _order(key: tuple[str, str, Decimal], at: float) -> Order:
     return Order(
         account="a", symbol=symbol, side=side, stop=stop, received_at=at, executed_at=at + 0.01
     )
+
+
+def test_answers_of_several_processes_are_put_together() -> None:
+    one = {"cpu_s": 1.5, "at": 7.0, "states": {"RUNNING": 2}, "stages": {"planned": [[1, 2]]}}
+    other = {"cpu_s": 2.0, "at": 6.0, "states": {"RUNNING": 3, "OFF": 1}, "stages": {}, "pid": 4}
+    assert together([one, other]) == {
+        "cpu_s": 3.5,
+        "at": 7.0,
+        "states": {"RUNNING": 5, "OFF": 1},
+        "stages": {"planned": [[1, 2]]},
+        "pid": 4,
+    }
+    assert together([one]) == one
