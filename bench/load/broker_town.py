@@ -8,8 +8,10 @@ import asyncio
 import gc
 import sys
 import time
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
+from typing import Final
 
 from bench.load.pipe import Facts, allow_files, say, serve
 from bench.load.plan import REGION, LoadPlan
@@ -18,6 +20,9 @@ from signalfleet_sim.market.seeded import SeededMarket
 from signalfleet_sim.metaapi.credits import PLENTY_OF_CREDITS
 from signalfleet_sim.metaapi.server import MetaApiServer
 from signalfleet_sim.metaapi.world import Habits
+
+STOCKS: Final = 2_000
+"""Real brokers list some thousand names, of which signals speak of a few."""
 
 
 class BrokerTown:
@@ -28,7 +33,7 @@ class BrokerTown:
             SeededMarket(clock, Random(plan.seed), volatility=0.0),
             clock=clock,
             rng=Random(plan.seed),
-            habits=Habits(trade_latency_s=plan.latency_s),
+            habits=Habits(trade_latency_s=plan.latency_s, stocks=STOCKS),
             credit_rules=PLENTY_OF_CREDITS,
         )
         self._told = 0
@@ -54,8 +59,8 @@ class BrokerTown:
                 return self.server.add_fault(question["fault"], **question["match"])
             case "slow":
                 habits = self.server.world.habits
-                self.server.world.habits = type(habits)(
-                    trade_latency_s=(question["least_s"], question["most_s"])
+                self.server.world.habits = replace(
+                    habits, trade_latency_s=(question["least_s"], question["most_s"])
                 )
             case _:
                 pass

@@ -89,7 +89,8 @@ class Terminal:
         return self._history(call, account.view.deals_by(now, **_key(call)), deal_json)
 
     async def symbols(self, call: Call) -> web.Response:
-        return reply([one.name for one in call.account.broker.board.instruments])
+        stocks = [f"STOCK{number:04}.NY" for number in range(self._world.habits.stocks)]
+        return reply([one.name for one in call.account.broker.board.instruments] + stocks)
 
     async def specification(self, call: Call) -> web.Response:
         return reply(specification_json(call.account, self._instrument(call)))

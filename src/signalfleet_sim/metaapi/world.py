@@ -32,6 +32,8 @@ class Habits:
     trade_latency_s: tuple[float, float] = (0.005, 0.04)
     detections: int = 1
     """How many times a new account is answered 202 before 201."""
+    stocks: int = 0
+    """How many names are listed besides, as by real brokers; they cannot be traded here."""
     account_quota: int = 100
     trailing_pause_s: float = 15.0
     domain: str = "127.0.0.1"

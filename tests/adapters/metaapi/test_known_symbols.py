@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from kit.metaapi_rig import Rig, another
+from kit.metaapi_rig import ACCOUNT, Rig, another
 from kit.wall_clock import WallClock
 from signalfleet.adapters.memory.cache import MemoryCache
 from signalfleet.adapters.metaapi.known_symbols import KnownSymbols
@@ -38,6 +38,12 @@ async def test_what_is_no_list_of_names_counts_as_nothing(rig: Rig, kept: str) -
         rig.broker.known_symbols = KnownSymbols(cache=cache, key=KEY)
         assert await rig.broker.symbols() == {"EURUSD", "GBPUSD"}
         assert asked(rig) == 1
+
+
+async def test_accounts_with_the_same_names_have_one_set_of_them(rig: Rig) -> None:
+    other = another(rig, account_id=ACCOUNT, token="t2")
+    assert await rig.broker.symbols() is await other.symbols()
+    assert asked(rig) == 2
 
 
 async def test_users_do_not_share_names(rig: Rig) -> None:

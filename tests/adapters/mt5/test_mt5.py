@@ -263,3 +263,31 @@ async def test_a_terminal_that_is_closed_takes_no_orders(house: Mt5House) -> Non
         await closed.submit(ENTRY, open_gate)
     with pytest.raises(TemporaryError):
         await closed.account()
+
+
+async def test_the_list_of_symbols_is_asked_for_once_and_again_when_it_is_old(
+    house: Mt5House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    get = house.module.symbols_get
+
+    def symbols_get() -> Any:
+        asked.append(1)
+        return get()
+
+    house.module.symbols_get = symbols_get  # type: ignore[method-assign]
+    for _ in range(3):
+        assert "EURUSD" in await house.broker.symbols()
+    assert len(asked) == 1
+    monkeypatch.setattr(limits, "SYMBOLS_AGE_S", -1.0)
+    assert "EURUSD" in await house.broker.symbols()
+    assert len(asked) == 2
+
+
+async def test_a_list_of_symbols_that_does_not_come_is_asked_for_again(house: Mt5House) -> None:
+    get = house.module.symbols_get
+    house.module.symbols_get = lambda: None  # type: ignore[method-assign]
+    with pytest.raises(TemporaryError, match="lists no symbols"):
+        await house.broker.symbols()
+    house.module.symbols_get = get  # type: ignore[method-assign]
+    assert "EURUSD" in await house.broker.symbols()

@@ -14,7 +14,7 @@ from signalfleet.adapters.metaapi.bodies import margin_body, trade_body
 from signalfleet.adapters.metaapi.client import MetaApiClient
 from signalfleet.adapters.metaapi.errors import NUMBERS
 from signalfleet.adapters.metaapi.fields import UnreadableError
-from signalfleet.adapters.metaapi.known_symbols import KnownSymbols
+from signalfleet.adapters.metaapi.known_symbols import KnownSymbols, one_for_all
 from signalfleet.adapters.metaapi.lanes import Lane
 from signalfleet.adapters.metaapi.look import Look
 from signalfleet.adapters.metaapi.order_call import TradeAnswer
@@ -171,7 +171,8 @@ class MetaApiBroker:
         if self._symbols is None or now - self._symbols[0] > limits.SYMBOLS_AGE_S:
             known = self.known_symbols
             fetch = self._fetch_symbols
-            self._symbols = (now, await (fetch() if known is None else known.get(fetch)))
+            found = await (fetch() if known is None else known.get(fetch))
+            self._symbols = (now, one_for_all(found))
         return self._symbols[1]
 
     async def _fetch_symbols(self) -> frozenset[str]:

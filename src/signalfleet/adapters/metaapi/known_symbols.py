@@ -7,10 +7,14 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from typing import Final
 
 from signalfleet.adapters.metaapi.limits import SYMBOLS_AGE_S
 from signalfleet.domain.accounts.keys import Key
 from signalfleet.ports.cache import Cache
+
+LISTS: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,16 @@ class KnownSymbols:
             keep = timedelta(seconds=SYMBOLS_AGE_S)
             await self.cache.put(self.key, json.dumps(sorted(names)), keep)
         return names
+
+
+@lru_cache(maxsize=LISTS)
+def one_for_all(names: frozenset[str]) -> frozenset[str]:
+    """Return an equal set, the same one each time.
+
+    A broker lists some thousand names, and all its accounts of a kind the same: a set for each of
+    a thousand bots would weigh more than the bots.
+    """
+    return names
 
 
 def _names(text: str | None) -> frozenset[str]:

@@ -13,6 +13,7 @@ from signalfleet.adapters.mt5 import limits, mapping, requests
 from signalfleet.adapters.mt5.client import Job, Mt5Module, TerminalThread
 from signalfleet.adapters.mt5.errors import CODES, NOT_SENT, REFUSED_LOCALLY, Verdict
 from signalfleet.adapters.mt5.mapping import Tuple, UnreadableError
+from signalfleet.adapters.mt5.names import KeptNames, names_in
 from signalfleet.domain.errors import DomainError
 from signalfleet.domain.instruments.model import Instrument, Quote, Side
 from signalfleet.domain.risk.facts import Movement
@@ -66,6 +67,7 @@ class Mt5Broker:
         self._late = late
         self._thread: TerminalThread | None = None
         self._offset = timedelta(0)
+        self._names = KeptNames(clock)
 
     async def __aenter__(self) -> Self:
         self._thread = TerminalThread(self._module)
@@ -156,13 +158,7 @@ class Mt5Broker:
         return tuple(one for one in found if one.at >= since)
 
     async def symbols(self) -> frozenset[str]:
-        def read(module: Mt5Module) -> frozenset[str]:
-            found = module.symbols_get()
-            if found is None:
-                raise TemporaryError("the local terminal lists no symbols now")
-            return frozenset(str(info.name) for info in found)
-
-        return await self._call(read)
+        return await self._names.get(lambda: self._call(names_in))
 
     async def instrument(self, symbol: str) -> Instrument:
         return await self._call(lambda module: mapping.instrument(_info(module, symbol)))

@@ -6,6 +6,7 @@ from typing import Final
 CALL_S: Final = 15.0
 """`order_send` takes no time-out: after ours an order counts as unknown."""
 CLOSE_S: Final = 5.0
+SYMBOLS_AGE_S: Final = 600.0
 COMMENT_CHARS: Final = 31
 DEVIATION_POINTS: Final = 20
 HISTORY_MARGIN: Final = timedelta(hours=1)

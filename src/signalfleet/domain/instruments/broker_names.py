@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import permutations
 from typing import Final
 
@@ -12,6 +13,8 @@ PAIRS: Final = frozenset(base + quote for base, quote in permutations(MAJORS, 2)
 MAX_AFFIX: Final = 6
 PAIR_LETTERS: Final = 6
 NEAREST: Final = 5
+KEPT: Final = 1024
+"""How many answers are kept. A broker may list thousands of names, all accounts of it the same."""
 
 # How brokers call the same thing; the canonical name itself comes first in any case.
 OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -73,6 +76,11 @@ def broker_name(
         return None
     if chosen and chosen.get(symbol) in names:
         return chosen[symbol]
+    return _found(symbol, frozenset(names))
+
+
+@lru_cache(maxsize=KEPT)
+def _found(symbol: str, names: frozenset[str]) -> str | None:
     groups = affixes(names)
     listed = {name.upper(): name for name in names}
     for known in (symbol, *OTHER_NAMES.get(symbol, ())):
