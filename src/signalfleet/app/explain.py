@@ -149,7 +149,7 @@ def sized(account: AccountId, part: int, plan: TradePlan, currency: str, at: dat
     """Tell the size, and every setting that is not the product's with the level that set it."""
     values = {
         key: {"value": value, "source": plan.effective.say_source(key)}
-        for key, value in plan.effective.changed().items()
+        for key, value in plan.effective.changed.items()
     }
     facts = {"account": account, "part": part, **sizing_facts(plan, currency), "values": values}
     return TraceStep(stage="sized", at=at, facts=facts)

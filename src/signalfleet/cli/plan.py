@@ -73,7 +73,7 @@ def _show(text: str, found: Preview) -> None:
             console.print(
                 Text("The product waits two minutes for the stop of such a call (no_stop = wait).")
             )
-    changed = found.effective.changed()
+    changed = found.effective.changed
     if changed:
         table = Table(title="Settings that are not the product's", title_justify="left")
         for column in ("Setting", "In force", "From"):

@@ -4,7 +4,8 @@ import logging
 import sys
 import traceback
 from collections import deque
-from collections.abc import MutableMapping
+from collections.abc import Hashable, MutableMapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, TextIO
 
@@ -22,6 +23,8 @@ SECRET_WORDS: Final = frozenset(
 """Words that make any name secret that contains them, such as `metaapi_token`."""
 DEEPEST: Final = 6
 MOST_FRAMES: Final = 30
+KEPT: Final = 1024
+"""How many names are known to be secret or not: nearly all lines have the same few."""
 
 
 def set_up_logs(*, as_json: bool, level: str = "INFO", stream: TextIO = sys.stderr) -> None:
@@ -79,7 +82,8 @@ def mask_secrets(
     return event
 
 
-def _is_secret(name: object) -> bool:
+@lru_cache(maxsize=KEPT)
+def _is_secret(name: Hashable) -> bool:
     lowered = str(name).lower()
     if lowered in SECRET_KEYS or lowered.endswith("_key"):
         return True

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import lru_cache, reduce
+from functools import cached_property, lru_cache, reduce
 from typing import Any
 
 from signalfleet.domain.errors import DomainError
@@ -34,9 +34,12 @@ class Lost:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Effective:
-    """The rules in force and, by setting, where each value came from and what it won over."""
+    """The rules in force and, by setting, where each value came from and what it won over.
+
+    What follows from them is worked out once: most users' settings are the same object.
+    """
 
     rules: Rules
     sources: Mapping[str, str]
@@ -50,7 +53,8 @@ class Effective:
         beaten = [f"{lost.value} from {lost.source}" for lost in self.lost.get(key, ())]
         return self.sources[key] + (f"; not {', '.join(beaten)}" if beaten else "")
 
-    def changed(self) -> dict[str, object]:
+    @cached_property
+    def changed(self) -> Mapping[str, object]:
         """Return the values that differ from the product's, as a document holds them."""
         return {
             key: CATALOGUE[key].write(getattr(self.rules, key))
@@ -58,10 +62,10 @@ class Effective:
             if source != PRODUCT and getattr(self.rules, key) != getattr(DEFAULTS, key)
         }
 
-    @property
+    @cached_property
     def snapshot(self) -> str:
         """Return the id of these values: equal values have equal ids."""
-        text = json.dumps([_PRODUCT_VALUES, self.changed()], sort_keys=True)
+        text = json.dumps([_PRODUCT_VALUES, self.changed], sort_keys=True)
         return "r" + hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
