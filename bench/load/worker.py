@@ -24,6 +24,7 @@ from bench.load.split import Split
 from bench.load.towns import settings_for
 from signalfleet.bootstrap.place import OneOf
 from signalfleet.bootstrap.platform import Platform, open_platform
+from signalfleet.bootstrap.process import leave_program_uncollected
 from signalfleet.bootstrap.worker import Worker, open_worker
 from signalfleet.observability.logs import set_up_logs
 
@@ -108,7 +109,7 @@ async def main(facts: Facts, root: Path, users: int, one_of: OneOf | None) -> No
         worker = await stack.enter_async_context(open_worker(platform, one_of=one_of))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         measured = Measured(platform, worker, tasks, Split.put_in())
-        gc.collect()
+        leave_program_uncollected()
         say(await measured.obey({"do": "stats"}) | {"pid": os.getpid()})
         await serve(measured.obey)
         if measured.running is not None:

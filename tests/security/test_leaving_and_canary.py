@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import resource
 import sqlite3
 import zipfile
 from collections.abc import Iterator
@@ -103,12 +104,31 @@ def rows_about(database: Path, user: str) -> dict[str, int]:
     return {table: count for table, count in found.items() if count}
 
 
+@pytest.fixture
+def _cores_allowed() -> Iterator[None]:
+    """Let processes leave their memory on the disk, if they do not refuse it themselves."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
+def core_limit(rig: Rig) -> str:
+    """Return how much of its memory the product would leave on the disk if it broke off."""
+    assert rig.process is not None
+    limits = Path(f"/proc/{rig.process.pid}/limits").read_text().splitlines()
+    (line,) = [one for one in limits if one.startswith("Max core file size")]
+    return line.split()[4]
+
+
+@pytest.mark.usefixtures("_cores_allowed")
 async def test_no_secret_is_in_clear_anywhere_and_who_leaves_is_gone() -> None:
     async with open_rig(SEED) as rig:
         rig.environment["TELEGRAM_API_HASH"] = API_HASH
         rig.environment["LOG_LEVEL"] = "DEBUG"
         await rig.start()
         await rig.until_live()
+        assert core_limit(rig) == "0"
         await rig.post_signal()
         await rig.break_broker("execute_then_504", route="trade", times=1)
         await rig.post_signal()

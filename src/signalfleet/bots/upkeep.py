@@ -24,8 +24,9 @@ log = structlog.get_logger()
 
 SHOW_EVERY: Final = timedelta(seconds=5)
 LAG_EVERY: Final = timedelta(milliseconds=250)
-COLLECTED_AFTER: Final = (10_000, 50, 100)
-"""So many new objects, then so many collections of the younger ones."""
+COLLECTED_AFTER: Final = (3_000, 15, 1_000)
+"""So many new objects, then so many collections of the younger ones: 3 ms, then 50, then 900 for
+five hundred bots that trade. The last comes after some ten thousand orders."""
 SHARED_AFTER_S: Final = 0.0005
 """Shorter costs a post to many bots more (decision 41); at 1 ms a flood was still felt."""
 
