@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from signalfleet.adapters.telegram.session import load_session
 from signalfleet.app.connect_telegram import SESSION_FIELD
+from signalfleet.bootstrap.all_in_one import serve_all
 from signalfleet.bootstrap.platform import Platform, open_platform
-from signalfleet.bootstrap.process import serve_all
 from signalfleet.bootstrap.settings import Settings
 from signalfleet.cli import telegram
 from signalfleet.cli.telegram import Dialog

@@ -5,6 +5,7 @@ does not find its marker, and then nothing connects, nothing is sent, and pages 
 original may still be running, and a second use of a Telegram session destroys it.
 """
 
+import asyncio
 import json
 import os
 import tempfile
@@ -25,6 +26,7 @@ from signalfleet.ports.store import Store
 
 log = structlog.get_logger()
 
+LOOK_EVERY_S: Final = 2.0
 CLOCKS_DIFFER: Final = timedelta(seconds=10)
 DISARMED: Final = (
     "This is a copy of the data that nobody has armed: no Telegram connection, no orders, pages "
@@ -159,3 +161,19 @@ async def pause_of_entries(settings: Settings, store: Store) -> timedelta:
     """Return how long entries wait after arming: until every signal of before is too old."""
     rules = DRILL if settings.settle_profile == "drill" else SettleRules()
     return max(await oldest_signal(store, settings.cell), rules.window) + CLOCKS_DIFFER
+
+
+async def until_armed(armed: ArmedState, stop: asyncio.Event) -> bool:
+    """Wait until this copy is armed; False if the process is to stop before."""
+    if await armed.is_armed():
+        return True
+    log.error("disarmed", help=DISARMED)
+    while not await armed.is_armed():
+        try:
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
+        return False
+    log.info("armed")
+    return True

@@ -2,33 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 import structlog
 
-from signalfleet.bootstrap.arming import DISARMED
+from signalfleet.bootstrap.arming import until_armed
 from signalfleet.bootstrap.platform import Platform
 from signalfleet.bootstrap.web import make_web_server, open_socket
 
 log = structlog.get_logger()
-
-LOOK_EVERY_S: Final = 2.0
-
-
-async def until_armed(platform: Platform, stop: asyncio.Event) -> bool:
-    """Wait until this copy is armed; False if the process is to stop before."""
-    if await platform.armed.is_armed():
-        return True
-    log.error("disarmed", help=DISARMED)
-    while not await platform.armed.is_armed():
-        try:
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
-        return False
-    log.info("armed")
-    return True
 
 
 async def show_disarmed(
@@ -49,7 +30,7 @@ async def show_disarmed(
             log.info("serving", address=f"http://{host}:{port}")
             if ready is not None:
                 await ready(f"http://{host}:{port}")
-            is_armed = await until_armed(platform, stop)
+            is_armed = await until_armed(platform.armed, stop)
             server.should_exit = True
             await serving
         return is_armed

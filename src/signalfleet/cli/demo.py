@@ -10,10 +10,11 @@ from pathlib import Path
 import typer
 
 from signalfleet.bootstrap import city as cities
+from signalfleet.bootstrap.all_in_one import serve_all
 from signalfleet.bootstrap.demo import DemoOptions, demo_settings, demo_user, start_script
 from signalfleet.bootstrap.demo_check import check_demo
 from signalfleet.bootstrap.platform import make_directories, open_platform
-from signalfleet.bootstrap.process import serve_all, stop_on_signals
+from signalfleet.bootstrap.process import stop_on_signals
 from signalfleet.observability.logs import set_up_logs
 
 SEED = 7
