@@ -70,6 +70,8 @@ BREACHES = [
         "signalfleet_sim.market",
         "The product never imports the simulators, except the demo start",
     ),
+    ("signalfleet/bootstrap/house.py", "signalfleet.web.app", "A worker loads no pages"),
+    ("signalfleet/bootstrap/web.py", "signalfleet.bots.manager", "The pages load no bots"),
     (
         "signalfleet_sim/telegram/planted.py",
         "signalfleet.ports",
