@@ -20,8 +20,12 @@ class Crew:
 
     async def ask(self, do: str, *, limit_s: float = 60.0, **words: Any) -> Facts:  # noqa: ANN401 - JSON
         """Ask all at once and wait for all; RuntimeError if one has ended."""
-        asked = (member.ask(do, limit_s=limit_s, **words) for member in self._members)
-        return together(await asyncio.gather(*asked))
+        async with asyncio.TaskGroup() as tasks:
+            asked = [
+                tasks.create_task(member.ask(do, limit_s=limit_s, **words))
+                for member in self._members
+            ]
+        return together([one.result() for one in asked])
 
 
 @asynccontextmanager
@@ -30,8 +34,9 @@ async def crew(
 ) -> AsyncIterator[Crew]:
     """Start `python -m module` once for each list of arguments; all end with the block."""
     async with AsyncExitStack() as stack:
-        starting = [stack.enter_async_context(other(module, one, log=log)) for one in arguments]
-        yield Crew([await one for one in starting])
+        yield Crew(
+            [await stack.enter_async_context(other(module, one, log=log)) for one in arguments]
+        )
 
 
 def together(answers: Sequence[Facts]) -> Facts:
