@@ -43,7 +43,6 @@ async def run() -> Result:
                 "drain_exit_statuses": " ".join(map(str, statuses)),
                 "longest_gap_s": gap,
             },
-            statuses=await fleet.stop_all(),
         )
 
 

@@ -39,7 +39,6 @@ async def run() -> Result:
                 "slots_owned_worst_s": owned_s,
                 "bots_back_worst_s": back_s,
             },
-            statuses=await fleet.stop_all(),
         )
 
 

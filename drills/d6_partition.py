@@ -38,7 +38,6 @@ async def run() -> Result:
             fleet,
             is_right=opened and settled and _is_right(cut, frozen),
             figures=figures,
-            statuses=await fleet.stop_all(),
         )
 
 

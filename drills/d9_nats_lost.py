@@ -46,7 +46,6 @@ async def run() -> Result:
                 "bots_back_s": back_s,
                 "longest_gap_s": watch.longest_s(),
             },
-            statuses=await fleet.stop_all(),
         )
 
 

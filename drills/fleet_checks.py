@@ -1,6 +1,6 @@
 """What is right after each drill with several servers, and how it is told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from bench.report import Figure, Result
@@ -16,11 +16,12 @@ def is_clean(verdict: Mapping[str, Any]) -> bool:
     return all(verdict[name] == 0 for name in MUST_BE_ZERO)
 
 
-async def result_of(
-    fleet: FleetRig, *, is_right: bool, figures: Mapping[str, Figure], statuses: Sequence[int]
-) -> Result:
-    """Compare with the simulators' books; `statuses` are how the servers ended."""
-    verdict = await fleet.verdict()
+async def result_of(fleet: FleetRig, *, is_right: bool, figures: Mapping[str, Figure]) -> Result:
+    """Stop all servers and compare with the simulators' books."""
+    # What the stop itself finds just begun is for the next owner to end, and there is none.
+    open_intents = await fleet.rig.open_intents()
+    statuses = await fleet.stop_all()
+    verdict = await fleet.verdict() | {"open_intents": open_intents}
     is_ok = is_right and is_clean(verdict) and not any(statuses)
     fleet.rig.keep = not is_ok
     return Result(

@@ -214,7 +214,6 @@ class FleetRig:
             "legs_doubled": sum(1 for count in legs.values() if count > 1),
             "legs_missing": self.rig.wanted - len(legs) - given_up,
             "legs_given_up": given_up,
-            "open_intents": await self.rig.open_intents(),
             "two_sockets": await self.two_sockets(),
         }
 
