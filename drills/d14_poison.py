@@ -18,7 +18,8 @@ from signalfleet.ports.inbox import MessageState, StoredMessage
 ID: Final = "D14"
 TITLE: Final = "poison: a reading that raises or never ends, 1 MiB of text; set aside after one try"
 SEED: Final = 20_274
-SIGNALS: Final = 30
+SIGNALS: Final = 110
+"""An order of each of two legs on two accounts: one late signal alone is not the p99."""
 EVERY_S: Final = 0.5
 MIB: Final = 2**20
 POISONS: Final = (
@@ -33,17 +34,22 @@ SET_ASIDE_S: Final = 20.0
 
 
 async def run() -> Result:
-    """Measure the others before and beside the poison, then look at what became of each text."""
+    """Measure the others before and beside the poison, then look at what became of each text.
+
+    While it is calm, the same texts are posted where nobody reads them: what it costs this machine
+    to post them is not the neighbour's doing.
+    """
     begun = time.monotonic()
-    async with open_rig(SEED) as rig:
+    async with open_rig(SEED, broker_apart=True) as rig:
         shared = next(iter(rig.city.facts["channels"].values()))
         async with tenants(rig, [shared]) as all_of:
             rig.environment["SIGNALFLEET_DRILL_PLANT"] = "poison"
             await rig.start()
             await rig.until_live()
             await all_of.latencies(6, EVERY_S)
-            calm = await all_of.latencies(SIGNALS, EVERY_S)
-            async with _poisoning(all_of) as (posted, long):
+            async with _poisoning(all_of, await all_of.empty_channel()):
+                calm = await all_of.latencies(SIGNALS, EVERY_S)
+            async with _poisoning(all_of, all_of.noise) as (posted, long):
                 poisoned = await all_of.latencies(SIGNALS, EVERY_S)
             aside_s = await until(lambda: _all_aside(all_of, posted, long), SET_ASIDE_S)
             stored = [one for number in posted for one in await _stored(all_of, number)]
@@ -87,14 +93,15 @@ async def run() -> Result:
 
 
 @asynccontextmanager
-async def _poisoning(all_of: Tenants) -> AsyncIterator[tuple[list[int], list[int]]]:
+async def _poisoning(all_of: Tenants, channel: int) -> AsyncIterator[tuple[list[int], list[int]]]:
     """Post poison beside the signals; the ids of what breaks the reading, and of what is long."""
     posted: list[int] = []
     long: list[int] = []
 
     async def pour() -> None:
         for text in itertools.cycle((*POISONS, LONG)):
-            (long if text is LONG else posted).append(await all_of.noise_of(text))
+            number = await all_of.noise_of(text, channel=channel)
+            (long if text is LONG else posted).append(number)
             await asyncio.sleep(POISON_S)
 
     async with asyncio.TaskGroup() as tasks:

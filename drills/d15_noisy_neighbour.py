@@ -19,8 +19,8 @@ from signalfleet.domain.ids import UserId
 ID: Final = "D15"
 TITLE: Final = "500 messages a second and a bot that burns: slowed down and told, others unharmed"
 SEED: Final = 20_275
-SIGNALS: Final = 60
-"""So many that the slowest one alone is not the p99."""
+SIGNALS: Final = 110
+"""Each is four orders: so many that one late signal alone is not the p99."""
 EVERY_S: Final = 1.0
 """Half as long, and the others alone, with all their looks and closes, keep half a core busy."""
 FLOOD_PER_S: Final = 500
