@@ -118,6 +118,6 @@ async def main(facts: Facts, root: Path, users: int, one_of: OneOf | None) -> No
 
 if __name__ == "__main__":
     set_up_logs(as_json=True)
-    users_, number, workers = (int(word) for word in sys.argv[3:])
+    people, number, workers = (int(word) for word in sys.argv[3:])
     place = OneOf(number=number, workers=workers) if workers > 1 else None
-    asyncio.run(main(json.loads(sys.argv[1]), Path(sys.argv[2]), users_, place))
+    asyncio.run(main(json.loads(sys.argv[1]), Path(sys.argv[2]), people, place))

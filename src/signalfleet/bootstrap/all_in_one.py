@@ -33,6 +33,7 @@ async def run_all_in_one(settings: Settings) -> None:
     leave_no_core()
     with stop_on_signals() as stop:
         async with open_platform(settings) as platform:
+            leave_program_uncollected()
             await serve_all(platform, stop)
 
 
@@ -55,7 +56,6 @@ async def serve_all(
     intake = own_intake(settings)
     server = make_web_server(platform, bound, demo_user=demo_user, sealer=intake.sealer)
     async with open_worker(platform, intake.opener) as worker, asyncio.TaskGroup() as tasks:
-        leave_program_uncollected()
         watching = [
             tasks.create_task(worker.run(), name="worker"),
             tasks.create_task(_measure(platform, worker.manager), name="measure"),

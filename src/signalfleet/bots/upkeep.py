@@ -26,7 +26,7 @@ SHOW_EVERY: Final = timedelta(seconds=5)
 LAG_EVERY: Final = timedelta(milliseconds=250)
 COLLECTED_AFTER: Final = (3_000, 15, 1_000)
 """So many new objects, then so many collections of the younger ones. With five hundred bots that
-trade they take 3 to 10, 50 to 90 and 900 ms; the last did not come within 2,500 orders."""
+trade on a busy machine they took up to 45, 96 and 900 ms; the last did not come in 2,500 orders."""
 SHARED_AFTER_S: Final = 0.0005
 """Shorter costs a post to many bots more (decision 41); at 1 ms a flood was still felt."""
 

@@ -15,6 +15,7 @@ from signalfleet.domain.accounts.keys import Key
 from signalfleet.ports.cache import Cache
 
 LISTS: Final = 256
+"""How many different lists are remembered: those of brokers' servers and their kinds of account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
