@@ -67,6 +67,38 @@ async def test_work_that_no_order_waits_for_takes_turns_between_orders() -> None
     assert ends[-1] == pytest.approx(TURN_PATIENCE_S + 0.01)  # And no order holds it up for long.
 
 
+async def test_who_had_its_share_lets_the_others_orders_go_first_but_not_for_long() -> None:
+    rush, loop = Rush(), asyncio.get_running_loop()
+    begun = loop.time()
+    with rush.part():
+        await rush.give_way()
+        assert loop.time() == begun, "it does not wait for itself"
+        other = rush.part()
+        other.__enter__()
+        waiting = asyncio.create_task(rush.give_way())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        other.__exit__(None, None, None)
+        await waiting
+        assert loop.time() == pytest.approx(begun + 0.01)
+        with rush.part():
+            await rush.give_way()
+    assert loop.time() == pytest.approx(begun + 0.01 + TURN_PATIENCE_S)
+
+
+async def test_two_that_give_way_do_not_wait_for_each_other() -> None:
+    rush, loop = Rush(), asyncio.get_running_loop()
+    begun = loop.time()
+
+    async def decide() -> None:
+        with rush.part():
+            await asyncio.sleep(0)
+            await rush.give_way()
+
+    await asyncio.gather(decide(), decide())
+    assert loop.time() == begun
+
+
 async def test_looks_that_are_due_at_once_begin_one_after_the_other() -> None:
     rush, loop = Rush(), asyncio.get_running_loop()
     begun = loop.time()

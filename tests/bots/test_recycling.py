@@ -13,6 +13,7 @@ from kit.chat_script import a_message, posted
 from kit.clock import LoopClock, settle_down, until
 from kit.counting_metrics import CountingMetrics
 from kit.fleet import Fleet, a_fleet
+from signalfleet.app.rush import TURN_PATIENCE_S
 from signalfleet.bots.budgets import CPU_OVER, BotBudget, Budgets
 from signalfleet.bots.health import HealthDesk
 from signalfleet.bots.process_memory import ProcessMemory
@@ -155,6 +156,22 @@ class TestTooMuchOfTheProcessor:
                 took = kept.fleet.clock.monotonic() - begun
                 assert took == pytest.approx(2.0 if is_slowed else 0.0)
                 await kept.use(10)
+
+    async def test_gives_way_to_the_orders_of_others_long_before(self) -> None:
+        half = TURN_PATIENCE_S / 2
+        async with keeping() as kept:
+            fleet = kept.fleet
+            with fleet.manager._services.rush.part():
+                number = await fleet.say(ONE_LEG, wait=half)
+                assert len(fleet.broker.entries) == 1
+                await kept.use(0.5)
+                assert kept.budget.throttled_by is None
+                await fleet.say("BUY LIMIT GOLD 2345 SL 2335 TP 2360", wait=half)
+                assert len(fleet.broker.entries) == 1
+                await settle_down(TURN_PATIENCE_S)
+                assert len(fleet.broker.entries) == 2
+                await fleet.say("Close now", reply_to=number, wait=half)
+                assert fleet.broker.book.positions == {}
 
     async def test_for_more_than_five_minutes_starts_the_bot_anew(self) -> None:
         async with keeping() as kept:

@@ -37,18 +37,37 @@ class Rush:
     @contextmanager
     def part(self) -> Iterator[None]:
         """What is inside is on the way to an order."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    async def give_way(self) -> None:
+        """Let the others' orders that are under way go first, for a moment at the most.
+
+        For whoever is inside its own `part` and has had more than its share: nobody waits for it
+        meanwhile, so that two who give way do not wait for each other.
+        """
+        self._leave()
+        try:
+            if self._under_way:
+                await _wait(self._idle, TURN_PATIENCE_S)
+        finally:
+            self._enter()
+
+    def _enter(self) -> None:
         self._under_way += 1
         self._idle.clear()
         if self._under_way > FEW:
             self._calm.clear()
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            if self._under_way <= FEW:
-                self._calm.set()
-            if not self._under_way:
-                self._idle.set()
+
+    def _leave(self) -> None:
+        self._under_way -= 1
+        if self._under_way <= FEW:
+            self._calm.set()
+        if not self._under_way:
+            self._idle.set()
 
     async def over(self, patience_s: float = PATIENCE_S) -> None:
         """Wait until few are under way, for a moment at the most."""

@@ -36,6 +36,8 @@ TOLD_AFTER_S: Final = 2.0
 LOOKS_APART_S: Final = 0.5
 PAUSE_LEAST_S: Final = 0.001
 """What is less than a clock may count would be waited for again and again."""
+AT_ONCE_S: Final = 0.1
+"""So much of a core a bot has before it gives way, on top of its share: some twenty decisions."""
 SLOWED_PRICE: Final = 10
 """A message counts for so many while the bot's share of the processor is used up."""
 LARGEST: Final = 5
@@ -77,6 +79,8 @@ class BotBudget:
         self._is_flooded = False
         self._empty_since: float | None = None
         self._looks_next = 0.0
+        self._share = TokenBucket.full(limits.cpu_rate, AT_ONCE_S, now)
+        self._share_ns = 0
         self._charged_ns = 0
         self._shown_ns = 0
 
@@ -111,6 +115,16 @@ class BotBudget:
             wait = self._looks_next - self._clock.monotonic()
             await self._clock.sleep(timedelta(seconds=max(wait, 0.0)))
         self._looks_next = self._clock.monotonic() + LOOKS_APART_S
+
+    def has_had_its_share(self) -> bool:
+        """Tell whether the bot worked more of late than others should wait for.
+
+        Long before its allowance is used up: two seconds at once are many of their orders.
+        """
+        now, used = self._clock.monotonic(), self.meter.ns - self._share_ns
+        self._share_ns = self.meter.ns
+        self._share.spend(used / 1e9, now)
+        return self._share.level < 0
 
     def _note_empty(self, now: float, until: float) -> None:
         """Call it a flood when the allowance stays used up for some seconds."""

@@ -252,6 +252,8 @@ class UserBot:
 
     async def _decide_one(self, stored: StoredMessage) -> Turn:
         key = stored.key
+        if self._budget.has_had_its_share() and not stored.may_protect:
+            await self._desk.rush.give_way()
         self._kept.look_again()
         try:
             handled = await self._handle.run(stored)

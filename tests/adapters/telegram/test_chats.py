@@ -76,6 +76,24 @@ def test_with_any_events_lost_the_checkpoint_stops_before_the_first(arrives: lis
     assert (state.sync is Sync.SYNCED) == (True not in arrives[unbroken:])
 
 
+@given(st.lists(st.booleans(), min_size=1, max_size=10))
+def test_several_at_once_move_the_marks_as_one_after_the_other_would(arrives: list[bool]) -> None:
+    together, alone = a_chat(), a_chat()
+    changes = [a_post(10 + n, 20 + n) for n, there in enumerate(arrives) if there]
+    found = together.marks_after(*changes)
+    unbroken = 0
+    for change in changes:
+        marks = alone.marks_after(change)
+        if marks is None:
+            break
+        alone.move(marks)
+        unbroken += 1
+    assert (found is None) == (unbroken < len(changes))
+    if found is not None:
+        together.move(found)
+        assert (together.checkpoint, together.pts_seen) == (alone.checkpoint, alone.pts_seen)
+
+
 def test_a_doubt_while_repairing_asks_for_another_round() -> None:
     state = a_chat()
     state.doubt("gap")

@@ -7,6 +7,7 @@ from kit.telegram_reader import Reading, reading, watched
 from signalfleet.adapters.telegram.limits import (
     FEW_POSTS,
     GAP_REPAIRS,
+    PACED_AT_ONCE,
     QUEUE_OVERFLOWS,
     WAITING_MAX,
 )
@@ -70,6 +71,45 @@ async def test_a_chat_whose_posts_wait_keeps_its_order(
         assert gaps(now) == 0
         gold.post("after")
         await eventually(lambda: now.inbox.posted()[-1] == "after")
+
+
+async def test_posts_that_waited_are_stored_together_up_to_the_first_that_is_none(
+    settings: TelegramSettings, session: Secret, world: World, ann: SimUser, gold: SimChannel
+) -> None:
+    async with reading(settings, session, [watched(gold, ann, world)]) as now:
+        await now.until_live()
+        now.inbox.pause = PAUSE_S
+        texts = [f"hello {number}" for number in range(PACED_AT_ONCE + 2)]
+        signal = [gold.post(text) for text in texts][-1]
+        gold.edit(signal, "BUY GOLD")
+        gold.post("after")
+        await eventually(lambda: len(paced(now, gold)) == len(texts) + 2)
+        now.inbox.pause = 0.0
+        await eventually(lambda: now.inbox.posted() == [*texts, "after"])
+        batches = [batch for batch in now.inbox.batches if batch.items]
+        assert [len(batch.items) for batch in batches] == [PACED_AT_ONCE, 2, 1, 1]
+        assert [batch.checkpoint for batch in batches] == [signal - 2, signal, None, signal + 1]
+        assert now.inbox.edited() == ["BUY GOLD"]
+        assert gaps(now) == 0
+
+
+async def test_posts_that_waited_round_a_gap_are_stored_and_what_was_missed_is_read(
+    settings: TelegramSettings, session: Secret, world: World, ann: SimUser, gold: SimChannel
+) -> None:
+    async with reading(settings, session, [watched(gold, ann, world)]) as now:
+        await now.until_live()
+        now.inbox.pause = PAUSE_S
+        gold.post("one")
+        gold.post("two")
+        await eventually(lambda: len(paced(now, gold)) == 2)
+        state = next(one for one in now.source._book if one.chat == gold.chat_id)
+        del state.paced[0]
+        last = gold.post("three")
+        await eventually(lambda: len(paced(now, gold)) == 2)
+        now.inbox.pause = 0.0
+        await eventually(lambda: sorted(now.inbox.posted()) == ["one", "three", "two"])
+        await now.until_live()
+        assert now.inbox.checkpoints[gold.chat_id] == last
 
 
 async def test_more_than_may_wait_is_read_when_the_pause_is_over(

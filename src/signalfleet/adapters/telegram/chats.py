@@ -139,29 +139,37 @@ class ChatState:
             self.synced.set()
         return done
 
-    def marks_after(self, change: Change) -> Marks | None:
-        """Return the marks that a live change may move; None: it follows no known event.
+    def marks_after(self, *changes: Change) -> Marks | None:
+        """Return the marks that live changes may move; None: one of them follows no known event.
 
         Only a change right after the last one seen proves that nothing is missing before it. One
         that came first after an outage would hide the others.
         """
-        top = max(change.ids) if change.ids and self._adds_ids(change) else None
-        checkpoint = None if top is None or top <= self.checkpoint else int(top)
-        if self.is_repeat(change):
-            return Marks()
-        if self.sync is not Sync.SYNCED or change.pts == 0:
-            return None
-        if not self.has_counter:
-            return Marks(checkpoint=checkpoint)
-        if change.pts - change.pts_count != self.pts_seen:
-            return None
-        return Marks(checkpoint=checkpoint, pts_seen=change.pts)
+        checkpoint, pts_seen = self.checkpoint, self.pts_seen
+        for change in changes:
+            if self._is_seen(change, pts_seen):
+                continue
+            if self.sync is not Sync.SYNCED or change.pts == 0:
+                return None
+            if self.has_counter:
+                if change.pts - change.pts_count != pts_seen:
+                    return None
+                pts_seen = change.pts
+            if change.ids and self._adds_ids(change):
+                checkpoint = max(checkpoint, *change.ids)
+        return Marks(
+            checkpoint=checkpoint if checkpoint > self.checkpoint else None,
+            pts_seen=pts_seen if pts_seen != self.pts_seen else None,
+        )
 
     def is_repeat(self, change: Change) -> bool:
         """Tell a change that a repair has overtaken: what it says may be outdated by now."""
-        if not self.has_counter or self.pts_seen is None or change.pts == 0:
+        return self._is_seen(change, self.pts_seen)
+
+    def _is_seen(self, change: Change, pts_seen: int | None) -> bool:
+        if not self.has_counter or pts_seen is None or change.pts == 0:
             return False
-        return change.pts <= self.pts_seen
+        return change.pts <= pts_seen
 
     def move(self, marks: Marks) -> None:
         if marks.checkpoint is not None:

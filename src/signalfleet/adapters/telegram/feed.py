@@ -1,9 +1,10 @@
 """From live updates to the sink: filter at once, queue in order, store, move the marks."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any, Final
 
 import structlog
@@ -12,6 +13,7 @@ from telethon import functions, types
 from signalfleet.adapters.telegram.chats import ChatBook, ChatState, Marks, Sync
 from signalfleet.adapters.telegram.limits import (
     CHANGE_BYTES,
+    PACED_AT_ONCE,
     QUEUE_MAX,
     QUEUE_OVERFLOWS,
     UPDATES,
@@ -192,12 +194,15 @@ class LiveFeed:
     ) -> None:
         try:
             while state.paced:
-                change = state.paced[0]
-                while _is_post(change) and (pause := sink.pause_s()) > 0:
+                while _is_post(state.paced[0]) and (pause := sink.pause_s()) > 0:
                     await self._clock.sleep(timedelta(seconds=pause))
-                await self._bring(state, change, tasks, sink)
-                # Until now it stood in front, so that what came meanwhile queued up behind it.
-                del state.paced[0]
+                posts = _posts_in_front(state.paced)
+                if posts:
+                    await self._store(state, posts, sink)
+                else:
+                    await self._bring(state, state.paced[0], tasks, sink)
+                # Until now they stood in front, so that what came meanwhile queued up behind them.
+                del state.paced[: max(len(posts), 1)]
         finally:
             # Left behind, it would hold back the chat of the next run; the repair reads it again.
             state.paced.clear()
@@ -211,7 +216,7 @@ class LiveFeed:
                 state.is_flushing = True
                 tasks.create_task(self._flush(state, sink), name="telegram_follow_ups")
         else:
-            await self._store(state, change, sink)
+            await self._store(state, (change,), sink)
 
     async def _targets(self, change: Change, sink: ChatSink) -> list[tuple[ChatState, Change]]:
         """Return the chats that a change concerns, with their part of it."""
@@ -259,46 +264,58 @@ class LiveFeed:
                     await self._repairer.fetch_context(
                         state, [message.reply_to], sink, limit_s=self._follow_up_wait_s
                     )
-                await self._store(state, change, sink)
+                await self._store(state, (change,), sink)
         finally:
             state.is_flushing = False
 
-    async def _store(self, state: ChatState, change: Change, sink: ChatSink) -> None:
+    async def _store(self, state: ChatState, changes: Sequence[Change], sink: ChatSink) -> None:
+        """Store one change, or several posts together."""
         try:
             async with state.lock:
-                await self._store_locked(state, change, sink)
+                await self._store_locked(state, changes, sink)
         except (StoreUnavailableError, TemporaryError):
             self._doubt(state.chat, "store")
 
-    async def _store_locked(self, state: ChatState, change: Change, sink: ChatSink) -> None:
-        if change.kind is ChangeKind.MEMBERSHIP:
+    async def _store_locked(
+        self, state: ChatState, changes: Sequence[Change], sink: ChatSink
+    ) -> None:
+        if changes[0].kind is ChangeKind.MEMBERSHIP:
             self._doubt(state.chat, "membership")
             return
-        items = await self._items(state, change, sink)
-        marks = state.marks_after(change)
-        if items and change.kind is not ChangeKind.DELETE and state.is_repeat(change):
-            state.recheck.update(change.ids)
-            self._doubt(state.chat, "gap")
-            return
+        items: list[ChatItem] = []
+        kept: list[Change] = []
+        for change in changes:
+            found = await self._items(state, change, sink)
+            if found and change.kind is not ChangeKind.DELETE and state.is_repeat(change):
+                state.recheck.update(change.ids)
+            else:
+                items += found
+                kept.append(change)
+        marks = state.marks_after(*kept)
         if items:
             await sink.store(
                 ChatBatch(
                     chat=state.chat,
                     origin=Origin.LIVE,
-                    items=items,
+                    items=tuple(items),
                     checkpoint=marks.checkpoint if marks else None,
                     pts_seen=marks.pts_seen if marks else None,
                 )
             )
-        if change.kind is ChangeKind.DELETE:
-            state.note_removed(change.ids)
-        elif change.message is not None:
-            state.note_stored(change.ids, self._clock.now())
+        self._note(state, kept)
         if marks is None:
-            state.recheck.update(change.ids)
-            self._doubt(state.chat, "gap")
+            state.recheck.update(number for change in kept for number in change.ids)
         else:
             state.move(marks)
+        if marks is None or len(kept) < len(changes):
+            self._doubt(state.chat, "gap")
+
+    def _note(self, state: ChatState, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.kind is ChangeKind.DELETE:
+                state.note_removed(change.ids)
+            elif change.message is not None:
+                state.note_stored(change.ids, self._clock.now())
 
     async def _items(
         self, state: ChatState, change: Change, sink: ChatSink
@@ -336,6 +353,11 @@ class LiveFeed:
 def _is_post(change: Change) -> bool:
     message = change.message
     return change.kind is ChangeKind.NEW and message is not None and message.reply_to is None
+
+
+def _posts_in_front(waiting: Sequence[Change]) -> tuple[Change, ...]:
+    """Return the posts that come first, as many as are stored together."""
+    return tuple(takewhile(_is_post, waiting[:PACED_AT_ONCE]))
 
 
 def _marked(channel_id: int) -> int:

@@ -51,6 +51,7 @@ TCP_USER_TIMEOUT_MS: Final = 20_000
 TCP_CONNECT_S: Final = 10
 QUEUE_MAX: Final = 256
 WAITING_MAX: Final = 256
+PACED_AT_ONCE: Final = 10  # Posts that waited are stored together: others wait for each commit.
 PACKETS_PER_S: Final = 100.0  # Ours: decoding one takes a third of a millisecond of the loop.
 PACKETS_BURST: Final = 1000.0
 UPDATES_MAX: Final = 1000  # Ours: what waits in the library before it is told apart by chat.
