@@ -22,6 +22,7 @@ from kit.web_scene import CELL, USER
 from signalfleet.adapters.memory.bus import MemoryBus
 from signalfleet.adapters.memory.store import MemoryStore
 from signalfleet.bootstrap.language import load_profile_editor
+from signalfleet.bootstrap.web import open_socket
 from signalfleet.domain.ids import UserId
 from signalfleet.web.app import create_app, end_streams
 from signalfleet.web.deps import WebDeps
@@ -105,8 +106,7 @@ async def serve(
     **changes: Any,
 ) -> AsyncIterator[Site]:
     """Serve the web role; everything is closed when the block is left. `name` is in its address."""
-    bus, listening = MemoryBus(), socket.socket()
-    listening.bind(("127.0.0.1", 0))
+    bus, listening = MemoryBus(), open_socket("127.0.0.1", 0)
     url = f"http://{name}:{listening.getsockname()[1]}"
     store = store or MemoryStore(cell=CELL)
     given: dict[str, Any] = {
@@ -138,7 +138,7 @@ async def serve(
                 yield Site(app=app, store=store, bus=bus, url=url, client=client)
         finally:
             end_streams(app)
-            server.should_exit = True
+            server.end.set()
     listening.close()
 
 
@@ -165,15 +165,21 @@ class Overheard:
 
 
 class Server(uvicorn.Server):
-    """Says when it listens, and leaves the signals to the test runner."""
+    """Says when it listens, ends at once, and leaves the signals to the test runner."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.is_up = asyncio.Event()
+        self.end = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.is_up.set()
+
+    async def main_loop(self) -> None:
+        # Asked for its end ten times a second, every test would wait for that.
+        await self.on_tick(0)
+        await self.end.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
