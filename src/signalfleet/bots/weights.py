@@ -108,21 +108,26 @@ def shared_parts(objects: Iterable[object]) -> Mapping[int, object]:
     level = list(objects)
     for _ in range(SHARED_DEPTH):
         below: list[object] = []
+        plain: list[object] = []
         for one in level:
-            if id(one) in found or len(found) >= SHARED_MAX:
+            if id(one) in found:
                 continue
+            if len(found) >= SHARED_MAX:
+                return found
             found[id(one)] = one
-            below.extend(_parts(one))
+            if isinstance(one, types.FunctionType | types.MethodType):
+                below += _bound(one)
+            elif not _leads_out(type(one)):
+                plain.append(one)
+        below += gc.get_referents(*plain)
         level = below
     return found
 
 
-def _parts(one: object) -> list[object]:
-    if isinstance(one, types.FunctionType):
-        return [cell.cell_contents for cell in one.__closure__ or () if _is_filled(cell)]
+def _bound(one: types.FunctionType | types.MethodType) -> list[object]:
     if isinstance(one, types.MethodType):
         return [one.__self__]
-    return [] if isinstance(one, SHARED_TYPES) else list(gc.get_referents(one))
+    return [cell.cell_contents for cell in one.__closure__ or () if _is_filled(cell)]
 
 
 def _is_filled(cell: types.CellType) -> bool:
