@@ -173,6 +173,15 @@ class TestTooMuchOfTheProcessor:
                 await fleet.say("Close now", reply_to=number, wait=half)
                 assert fleet.broker.book.positions == {}
 
+    async def test_has_not_had_its_share_by_a_little_work_over_a_long_time(self) -> None:
+        async with keeping() as kept:
+            await kept.use(0.02, times=60)
+            assert not kept.budget.has_had_its_share()
+            await kept.use(0.3)
+            assert kept.budget.has_had_its_share()
+            await settle_down(5)
+            assert not kept.budget.has_had_its_share()
+
     async def test_for_more_than_five_minutes_starts_the_bot_anew(self) -> None:
         async with keeping() as kept:
             sources = len(kept.fleet.sources)

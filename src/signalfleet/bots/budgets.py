@@ -121,9 +121,10 @@ class BotBudget:
 
         Long before its allowance is used up: two seconds at once are many of their orders.
         """
-        now, used = self._clock.monotonic(), self.meter.ns - self._share_ns
+        # First what was used, then what came in: it may be long ago that this was asked last.
+        self._share.level -= (self.meter.ns - self._share_ns) / 1e9
         self._share_ns = self.meter.ns
-        self._share.spend(used / 1e9, now)
+        self._share.refill(self._clock.monotonic())
         return self._share.level < 0
 
     def _note_empty(self, now: float, until: float) -> None:
