@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from kit.brokers import Answer
 from kit.builders import CHAT, USER
 from kit.chat_script import a_message, posted
 from kit.clock import LoopClock, settle_down, until
@@ -23,6 +24,7 @@ from signalfleet.domain.accounts.notices import NoticeKind, NoticeLevel, level_o
 from signalfleet.domain.ids import ChannelId, slot
 from signalfleet.ports.chat_source import ChatBatch, Origin, Posted
 from signalfleet.ports.errors import RefusedError
+from signalfleet.ports.inbox import MessageState
 
 ONE_LEG = "BUY GOLD 2350 SL 2340 TP 2360"
 NOISY = ChannelId(-1009)
@@ -172,6 +174,19 @@ class TestTooMuchOfTheProcessor:
                 assert len(fleet.broker.entries) == 2
                 await fleet.say("Close now", reply_to=number, wait=half)
                 assert fleet.broker.book.positions == {}
+
+    async def test_that_gives_way_while_it_is_stopped_decides_nothing_more(self) -> None:
+        async with keeping() as kept:
+            fleet = kept.fleet
+            fleet.broker.answers.append(Answer(takes=2))
+            await kept.use(0.5)
+            await fleet.say(ONE_LEG, wait=0)
+            with fleet.manager._services.rush.part():
+                number = await fleet.say("BUY LIMIT GOLD 2345 SL 2335 TP 2360", wait=0)
+                # It waits for the first order's answer, longer than the bot gives way.
+                await fleet.manager.drain()
+            assert len(fleet.broker.entries) == 1
+            assert (await fleet.message(number)).state is MessageState.NEW
 
     async def test_has_not_had_its_share_by_a_little_work_over_a_long_time(self) -> None:
         async with keeping() as kept:

@@ -254,6 +254,8 @@ class UserBot:
         key = stored.key
         if self._budget.has_had_its_share() and not stored.may_protect:
             await self._desk.rush.give_way()
+            if self._stopping:
+                return Turn.WAITS
         self._kept.look_again()
         try:
             handled = await self._handle.run(stored)
