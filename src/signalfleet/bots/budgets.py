@@ -78,6 +78,8 @@ class BotBudget:
         self._bucket = TokenBucket.full(limits.messages_per_s, limits.messages_burst, now)
         self._is_flooded = False
         self._empty_since: float | None = None
+        self._is_over = False
+        """An allowance is used up, so the next charge counts whatever the bot does."""
         self._looks_next = 0.0
         self._share = TokenBucket.full(limits.cpu_rate, AT_ONCE_S, now)
         self._share_ns = 0
@@ -130,7 +132,7 @@ class BotBudget:
     def _note_empty(self, now: float, until: float) -> None:
         """Call it a flood when the allowance stays used up for some seconds."""
         if self._empty_since is None:
-            self._empty_since = now
+            self._empty_since, self._is_over = now, True
         if until - self._empty_since > TOLD_AFTER_S and not self._is_flooded:
             self._is_flooded = True
             self.changed()
@@ -166,13 +168,14 @@ class BotBudget:
             self._is_flooded, self._empty_since = False, None
         if reason is not None:
             self.recycle(reason)
+        self._is_over = self._empty_since is not None or self.throttle.is_on
         if self.throttled_by != before:
             self.changed()
 
     @property
     def needs_charge(self) -> bool:
-        is_used = self.meter.ns != self._charged_ns
-        return is_used or self._empty_since is not None or self.throttle.is_on
+        """Tell whether anything has changed; asked of each bot of a worker each second."""
+        return self.meter.ns != self._charged_ns or self._is_over
 
     def weigh(self, found: int) -> None:
         if found > self.limits.soft_memory_bytes >= self.memory_bytes:

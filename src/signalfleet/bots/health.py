@@ -10,7 +10,7 @@ from signalfleet.bots.budgets import Budgets
 from signalfleet.bots.seats import Seat
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.errors import DomainError
-from signalfleet.domain.ids import UserId, slot
+from signalfleet.domain.ids import UserId
 from signalfleet.ports.bus import Plain
 from signalfleet.ports.errors import RefusedError
 
@@ -33,7 +33,7 @@ class HealthDesk:
         match question.get("op"):
             case "list":
                 number = question.get("slot")
-                seats = [seat for user, seat in self._seats().items() if slot(user) == number]
+                seats = [seat for seat in self._seats().values() if seat.slot == number]
                 return {"bots": [self.report(seat) for seat in seats]}
             case "release":
                 return {"state": self._release(question.get("user"))}

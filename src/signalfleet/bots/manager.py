@@ -81,7 +81,7 @@ class UserBotManager:
         return {user: seat.bot for user, seat in self._seats.items() if seat.bot is not None}
 
     def _running(self) -> Collection[UserBot]:
-        return self.active_bots.values()
+        return [seat.bot for seat in self._seats.values() if seat.bot is not None]
 
     def oldest_unknown(self) -> timedelta:
         """Return the age of the oldest order whose outcome is unknown, over all bots."""
@@ -107,7 +107,7 @@ class UserBotManager:
         return {user: seat.state for user, seat in self._seats.items()}
 
     def load(self) -> Mapping[int, int]:
-        seats = Counter(slot(user) for user in self._seats)
+        seats = Counter(seat.slot for seat in self._seats.values())
         return {number: seats[number] for number in self._epochs}
 
     async def run(self, ownership: Ownership) -> None:
@@ -186,7 +186,7 @@ class UserBotManager:
 
     def _seats_of(self, slots: Collection[int]) -> list[Seat]:
         wanted = set(slots)
-        return [seat for user, seat in self._seats.items() if slot(user) in wanted]
+        return [seat for seat in self._seats.values() if seat.slot in wanted]
 
     def _find_out(self, number: int, epoch: int) -> None:
         """Look in the store whether a slot has a newer owner: a queue alone may be mistaken."""
@@ -280,7 +280,7 @@ class UserBotManager:
             seat.bot.wake()
 
     def _sit_down(self, user: UserId, tasks: asyncio.TaskGroup) -> None:
-        seat = Seat(user=user, epoch=self.epoch_of(user))
+        seat = Seat(user=user, slot=slot(user), epoch=self.epoch_of(user))
         self._seats[user] = seat
         seat.task = tasks.create_task(self._keep(seat), name=f"bot:{user}")
 
@@ -288,7 +288,7 @@ class UserBotManager:
         await self._keeper.keep(seat)
         # It returns only if the slot has a newer owner: then all bots of the slot have to end.
         self._forget(seat)
-        self._find_out(slot(seat.user), seat.epoch)
+        self._find_out(seat.slot, seat.epoch)
 
     def _forget(self, seat: Seat) -> None:
         if self._seats.get(seat.user) is seat:

@@ -23,7 +23,8 @@ GATHER: Final = timedelta(seconds=1)
 LOOK: Final = timedelta(seconds=60)
 AT_ONCE: Final = 8
 TICK: Final = timedelta(seconds=0.25)
-SUMMARY_EVERY_S: Final = 60.0
+SUMMARY_EVERY_S: Final = 180.0
+"""So late a day is summed up at most; to find that it is not yet time takes reads of its own."""
 AFTER_TROUBLE_S: Final = 15.0
 
 

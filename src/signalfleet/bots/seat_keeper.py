@@ -22,7 +22,6 @@ from signalfleet.bots.user_bot import AccountsChangedError, UserBot
 from signalfleet.domain.accounts.bot_state import BotState, may_move
 from signalfleet.domain.accounts.notices import Notice, NoticeKind
 from signalfleet.domain.accounts.tiers import FREE, limits_of
-from signalfleet.domain.ids import slot
 from signalfleet.ports.bus import LiveEvent
 from signalfleet.ports.errands import Errand
 from signalfleet.ports.errors import PortError
@@ -177,7 +176,7 @@ class SeatKeeper:
 
     async def _is_lost(self, seat: Seat) -> bool:
         """Tell a slot that has a newer owner from a Telegram session that somebody took."""
-        number = slot(seat.user)
+        number = seat.slot
         try:
             epochs = await self._services.store.fleet.slot_epochs(self._cell, [number])
         except PortError:

@@ -19,6 +19,7 @@ class Seat:
     """
 
     user: UserId
+    slot: int
     epoch: int
     task: asyncio.Task[None] | None = None
     bot: UserBot | None = None

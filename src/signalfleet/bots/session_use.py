@@ -12,7 +12,7 @@ import structlog
 
 from signalfleet.bots.session_hold import LET_GO_AFTER, RENEW_EVERY, TICK, SessionHolds
 from signalfleet.domain.ids import UserId
-from signalfleet.ports.chat_source import ChatDirectory, ChatSink, ChatSource
+from signalfleet.ports.chat_source import ChatDirectory, ChatSink, ChatSource, LinkHealth
 from signalfleet.ports.clock import Clock
 from signalfleet.ports.errors import FencedError, PortError, TemporaryError
 from signalfleet.ports.store import Store
@@ -195,6 +195,10 @@ class _TakingTurns:
 
     async def run(self, sink: ChatSink) -> None:
         await self._use.read(self._user, self._source, sink)
+
+    def health(self) -> LinkHealth:
+        """Return it without a search by name: each bot is asked every few seconds."""
+        return self._source.health()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the rest of the port, as it is
         return getattr(self._source, name)

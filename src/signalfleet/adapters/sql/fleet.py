@@ -1,14 +1,13 @@
 """Slots, users, wishes and sessions, in SQL."""
 
-import operator
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 
 from signalfleet.adapters.sql.codec import from_micros, to_micros
 from signalfleet.adapters.sql.database import Database
+from signalfleet.adapters.sql.marks import KeptMarks
 from signalfleet.adapters.sql.rows import Params
 from signalfleet.adapters.sql.session import Row, Session
 from signalfleet.domain.ids import InstallationId, UserId
@@ -17,23 +16,11 @@ from signalfleet.ports.errors import RefusedError
 from signalfleet.ports.fleet_rows import AttemptLimit, UserMark, WebSession
 from signalfleet.ports.store import UserProfile
 
-_rev_of: Final = operator.itemgetter(
-    "tier",
-    "timezone",
-    "wish_rev",
-    "halted",
-    "accounts",
-    "account",
-    "channels",
-    "chats",
-    "settings",
-)
-"""Taken of a thousand rows every few seconds."""
-
 
 @dataclass(frozen=True, slots=True)
 class SqlFleet:
     _database: Database
+    _marks: KeptMarks = field(default_factory=KeptMarks)
 
     async def installation(self) -> InstallationId:
         sql = self._database.sql
@@ -147,7 +134,7 @@ class SqlFleet:
         sql = self._database.sql.marks
         wanted = [{"cell": cell, "first": first, "last": last} for first, last in runs_of(slots)]
         rows = await self._database.read(lambda session: session.rows_of_each(sql, wanted))
-        return {UserId(row["user_id"]): _mark(row) for row in rows}
+        return self._marks.of(rows)
 
     async def wishes_since(self, rev: int, limit: int = 500) -> tuple[tuple[UserId, int], ...]:
         sql = self._database.sql.wishes_since
@@ -220,10 +207,6 @@ def runs_of(slots: Sequence[int]) -> list[tuple[int, int]]:
         else:
             runs.append((slot, slot))
     return runs
-
-
-def _mark(row: Row) -> UserMark:
-    return UserMark(rev=_rev_of(row), has_unread=bool(row["unread"]))
 
 
 def _profile(row: Row) -> UserProfile:

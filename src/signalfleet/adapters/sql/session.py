@@ -5,7 +5,7 @@ it: SQLite answers at once inside the writer's thread, PostgreSQL by a round tri
 operations of many users side by side.
 """
 
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from signalfleet.adapters.sql.texts import Statement
@@ -21,6 +21,10 @@ class Row(Protocol):
     """A result row, by column name; each column's type is known to the mapping that reads it."""
 
     def __getitem__(self, column: str, /) -> Any: ...  # noqa: ANN401
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give the values in the order of the columns."""
+        ...
 
 
 class Undo(Exception, Generic[T]):  # noqa: N818 - An answer, not an error.
