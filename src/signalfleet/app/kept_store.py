@@ -20,7 +20,7 @@ from signalfleet.ports.tenant_records import Quota
 
 T = TypeVar("T")
 
-SEEN_FOR_S: Final = 0.1
+SEEN_FOR_S: Final = 1.0
 """A question so soon after the last comes from the same look; a decision begins with a new one."""
 MAX_DOCS: Final = 300
 

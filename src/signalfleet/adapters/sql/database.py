@@ -1,10 +1,12 @@
 """What all parts of the store share: the writer, the readers, the statements and the fence."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
-from signalfleet.adapters.sql.session import Operation, Session
+from signalfleet.adapters.sql.session import Operation, Params, Row, Session
 from signalfleet.adapters.sql.statements import Statements
+from signalfleet.adapters.sql.texts import Statement
 from signalfleet.adapters.sql.writer import HOT_TIMEOUT_S, Writer
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.errors import FencedError
@@ -22,6 +24,12 @@ class Reading(Protocol):
 
         `is_long`: it reads many rows, so that others should not wait for it.
         """
+        ...
+
+    async def rows(
+        self, sql: Statement, params: Params, user: UserId | None = None, *, is_long: bool = False
+    ) -> Sequence[Row]:
+        """Return the rows of one statement, which is a state of its own."""
         ...
 
     async def aclose(self) -> None: ...
@@ -66,5 +74,15 @@ class Database:
 
         return await self.write(fenced)
 
-    async def read(self, operation: Operation[T], *, is_long: bool = False) -> T:
-        return await self.readers.run(operation, self.user, is_long=is_long)
+    async def rows(self, sql: Statement, params: Params, *, is_long: bool = False) -> Sequence[Row]:
+        return await self.readers.rows(sql, params, self.user, is_long=is_long)
+
+    async def row(self, sql: Statement, params: Params) -> Row | None:
+        rows = await self.readers.rows(sql, params, self.user)
+        return rows[0] if rows else None
+
+    async def rows_of_each(self, sql: Statement, params: Sequence[Params]) -> Sequence[Row]:
+        """Return the rows for each of the parameters, in their order, from one state."""
+        if len(params) == 1:
+            return await self.rows(sql, params[0])
+        return await self.readers.run(lambda one: one.rows_of_each(sql, params), self.user)

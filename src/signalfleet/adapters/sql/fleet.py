@@ -24,7 +24,7 @@ class SqlFleet:
 
     async def installation(self) -> InstallationId:
         sql = self._database.sql
-        row = await self._database.read(lambda session: session.row(sql.get_installation, {}))
+        row = await self._database.row(sql.get_installation, {})
         if row is not None:
             return InstallationId(row["installation_id"])
         first = {"one": 1, "installation_id": "in_" + secrets.token_hex(8)}
@@ -38,7 +38,7 @@ class SqlFleet:
 
     async def arming(self) -> Arming:
         sql = self._database.sql.get_arming
-        row = await self._database.read(lambda session: session.row(sql, {}))
+        row = await self._database.row(sql, {})
         if row is None:
             return Arming(generation=None)
         return Arming(
@@ -60,7 +60,7 @@ class SqlFleet:
 
     async def slot_epochs(self, cell: str, slots: Sequence[int]) -> Mapping[int, int]:
         sql = self._database.sql.slot_epochs
-        rows = await self._database.read(lambda session: session.rows(sql, {"cell": cell}))
+        rows = await self._database.rows(sql, {"cell": cell})
         stored = {row["slot"]: row["epoch"] for row in rows}
         return {slot: stored.get(slot, 0) for slot in slots}
 
@@ -104,7 +104,7 @@ class SqlFleet:
 
     async def get_user(self, user_id: UserId) -> UserProfile | None:
         sql, mine = self._database.sql.get_user, {"user_id": user_id}
-        row = await self._database.of(user_id).read(lambda session: session.row(sql, mine))
+        row = await self._database.of(user_id).row(sql, mine)
         return None if row is None else _profile(row)
 
     async def set_tier(self, user_id: UserId, tier: str) -> UserProfile:
@@ -121,25 +121,25 @@ class SqlFleet:
     async def user_by_telegram(self, telegram_id: int) -> UserProfile | None:
         sql = self._database.sql.user_by_telegram
         params = {"telegram_id": telegram_id}
-        row = await self._database.read(lambda session: session.row(sql, params))
+        row = await self._database.row(sql, params)
         return None if row is None else _profile(row)
 
     async def users_of_slots(self, cell: str, slots: Sequence[int]) -> tuple[UserId, ...]:
         sql = self._database.sql.users_of_slot
         wanted = [{"cell": cell, "slot": slot} for slot in dict.fromkeys(slots)]
-        rows = await self._database.read(lambda session: session.rows_of_each(sql, wanted))
+        rows = await self._database.rows_of_each(sql, wanted)
         return tuple(sorted(UserId(row["user_id"]) for row in rows))
 
     async def marks(self, cell: str, slots: Sequence[int]) -> Mapping[UserId, UserMark]:
         sql = self._database.sql.marks
         wanted = [{"cell": cell, "first": first, "last": last} for first, last in runs_of(slots)]
-        rows = await self._database.read(lambda session: session.rows_of_each(sql, wanted))
+        rows = await self._database.rows_of_each(sql, wanted)
         return self._marks.of(rows)
 
     async def wishes_since(self, rev: int, limit: int = 500) -> tuple[tuple[UserId, int], ...]:
         sql = self._database.sql.wishes_since
         params = {"wish_rev": rev, "cell": self._database.cell, "limit": limit}
-        rows = await self._database.read(lambda session: session.rows(sql, params))
+        rows = await self._database.rows(sql, params)
         return tuple((UserId(row["user_id"]), row["wish_rev"]) for row in rows)
 
     async def put_session(self, sid_hash: str, session: WebSession) -> None:
@@ -155,7 +155,7 @@ class SqlFleet:
 
     async def session(self, sid_hash: str) -> WebSession | None:
         sql = self._database.sql.get_session
-        row = await self._database.read(lambda one: one.row(sql, {"sid_hash": sid_hash}))
+        row = await self._database.row(sql, {"sid_hash": sid_hash})
         if row is None:
             return None
         return WebSession(

@@ -90,7 +90,7 @@ class SqlInbox:
         address = {"chat_id": chat, "msg_id": message}
         mine = {"user_id": self._user, **address}
         sql = self._database.sql.revisions
-        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        rows = await self._database.rows(sql, mine)
         return tuple(map(stored_message, sorted(rows, key=lambda row: known_revision(row).order)))
 
     async def recent(self, limit: int = 50) -> tuple[StoredMessage, ...]:
@@ -108,9 +108,7 @@ class SqlInbox:
 
     async def _list(self, sql: Statement, params: Params) -> tuple[StoredMessage, ...]:
         mine = {"user_id": self._user, **params}
-        rows = await self._database.read(
-            lambda session: session.rows(sql, mine), is_long=is_long(params)
-        )
+        rows = await self._database.rows(sql, mine, is_long=is_long(params))
         return tuple(map(stored_message, rows))
 
     async def _insert(self, session: Session, arrival: _Arrival, epoch: int) -> MessageKey | None:

@@ -149,7 +149,7 @@ class SqlJournal:
     async def trace(self, key: MessageKey) -> tuple[TraceStep, ...]:
         params = key_params(self._user, key)
         sql = self._database.sql.get_trace
-        row = await self._database.read(lambda session: session.row(sql, params))
+        row = await self._database.row(sql, params)
         return () if row is None else decode_trace(row["steps"])
 
     def _new_rows(self, decision: Decision, epoch: int) -> list[tuple[Statement, list[Params]]]:
@@ -184,9 +184,7 @@ class SqlJournal:
         self, sql: Statement, mapping: Callable[[Row], T], **params: object
     ) -> tuple[T, ...]:
         mine = {"user_id": self._user, **params}
-        rows = await self._database.read(
-            lambda session: session.rows(sql, mine), is_long=is_long(params)
-        )
+        rows = await self._database.rows(sql, mine, is_long=is_long(params))
         return tuple(map(mapping, rows))
 
     async def _each(
@@ -196,5 +194,5 @@ class SqlJournal:
         wanted = [{"user_id": self._user, column: one} for one in dict.fromkeys(values)]
         if not wanted:
             return ()
-        rows = await self._database.read(lambda session: session.rows_of_each(sql, wanted))
+        rows = await self._database.rows_of_each(sql, wanted)
         return tuple(map(mapping, rows))

@@ -42,12 +42,12 @@ class SqlNotices:
 
     async def recent(self, limit: int = 100) -> tuple[StoredNotice, ...]:
         sql, params = self._database.sql.recent_notices, {"user_id": self._user, "limit": limit}
-        rows = await self._database.read(lambda session: session.rows(sql, params))
+        rows = await self._database.rows(sql, params)
         return tuple(map(_stored, rows))
 
     async def unread(self) -> int:
         sql, mine = self._database.sql.unread_notices, {"user_id": self._user}
-        row = await self._database.read(lambda session: session.row(sql, mine))
+        row = await self._database.row(sql, mine)
         return 0 if row is None else int(row["unread"])
 
     async def mark_read(self, until: int, at: datetime) -> None:

@@ -1,12 +1,14 @@
 """Reads on PostgreSQL, on a few connections of the loop that opened them."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from signalfleet.adapters.sql.errors import translated
 from signalfleet.adapters.sql.postgresql import Connection, Pool, open_pool
 from signalfleet.adapters.sql.postgresql_engine import as_users
-from signalfleet.adapters.sql.session import Operation
+from signalfleet.adapters.sql.session import Operation, Params, Row
+from signalfleet.adapters.sql.texts import Statement
 from signalfleet.adapters.sql.waves import DRIVER_ERRORS, run_alone
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.errors import StoreUnavailableError
@@ -44,6 +46,11 @@ class PostgresqlReaders:
             raise StoreUnavailableError("the store is too slow now") from e
         except DRIVER_ERRORS as e:
             raise translated(e) from e
+
+    async def rows(
+        self, sql: Statement, params: Params, user: UserId | None = None, *, is_long: bool = False
+    ) -> Sequence[Row]:
+        return await self.run(lambda session: session.rows(sql, params), user, is_long=is_long)
 
     async def aclose(self) -> None:
         if self._is_closed:

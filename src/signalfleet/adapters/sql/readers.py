@@ -10,19 +10,24 @@ import queue
 import sqlite3
 import threading
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from signalfleet.adapters.sql.errors import translated
-from signalfleet.adapters.sql.session import Operation, finished
+from signalfleet.adapters.sql.session import Operation, Params, Row, finished
 from signalfleet.adapters.sql.sqlite import open_reader
 from signalfleet.adapters.sql.sqlite_engine import SqliteSession
+from signalfleet.adapters.sql.texts import Statement
 from signalfleet.domain.ids import UserId
 from signalfleet.ports.errors import StoreUnavailableError
 
 T = TypeVar("T")
+
+Work: TypeAlias = Callable[[sqlite3.Connection], T]
 
 READERS: Final = 4
 READ_TIMEOUT_S: Final = 2.0
@@ -52,12 +57,22 @@ class Readers:
         self, operation: Operation[T], user: UserId | None = None, *, is_long: bool = False
     ) -> T:
         """Run an operation on one consistent state of the database, the newest committed one."""
+        return await self._run_now(partial(_read, operation), user, is_long=is_long)
+
+    async def rows(
+        self, sql: Statement, params: Params, user: UserId | None = None, *, is_long: bool = False
+    ) -> Sequence[Row]:
+        """Return the rows of one statement, without a transaction round it."""
+        return await self._run_now(partial(_rows, sql.text, params), user, is_long=is_long)
+
+    async def _run_now(self, work: Work[T], user: UserId | None, *, is_long: bool) -> T:
+        """Run at once what a user asks, if it is short; else, or if it had to wait, in a thread."""
         if self._is_closed:
             raise StoreUnavailableError("the store is closed")
         loop = asyncio.get_running_loop()
         if user is not None and not is_long and self._turn.acquire(blocking=False):
             try:
-                found = self._run_at_once(operation)
+                found = self._run_at_once(work)
             finally:
                 self._turn.release()
             if found is not None:
@@ -65,7 +80,7 @@ class Readers:
                 return found.answer
         try:
             async with asyncio.timeout(READ_TIMEOUT_S):
-                return await loop.run_in_executor(self._pool, self._run, operation)
+                return await loop.run_in_executor(self._pool, self._run, work)
         except TimeoutError as e:
             raise StoreUnavailableError("the store is too slow now") from e
 
@@ -88,10 +103,10 @@ class Readers:
         for connection in self._connections:
             connection.close()
 
-    def _run_at_once(self, operation: Operation[T]) -> "_Found[T] | None":
+    def _run_at_once(self, work: Work[T]) -> "_Found[T] | None":
         """Read in the loop's own thread; None if there was something to wait for."""
         try:
-            return _Found(_read(self._quick, operation))
+            return _Found(work(self._quick))
         except sqlite3.OperationalError as e:
             if e.sqlite_errorname in _BUSY:
                 return None
@@ -108,12 +123,12 @@ class Readers:
         elif now - began > TURN_S:
             await asyncio.sleep(0)
 
-    def _run(self, operation: Operation[T]) -> T:
+    def _run(self, work: Work[T]) -> T:
         if self._is_closed:
             raise StoreUnavailableError("the store is closed")
         connection = self._idle.get()
         try:
-            return _read(connection, operation)
+            return work(connection)
         except sqlite3.Error as e:
             raise translated(e) from e
         finally:
@@ -125,7 +140,11 @@ class _Found(Generic[T]):
     answer: T
 
 
-def _read(connection: sqlite3.Connection, operation: Operation[T]) -> T:
+def _rows(text: str, params: Params, connection: sqlite3.Connection) -> Sequence[Row]:
+    return connection.execute(text, params).fetchall()
+
+
+def _read(operation: Operation[T], connection: sqlite3.Connection) -> T:
     connection.execute("BEGIN")
     try:
         return finished(operation(SqliteSession(connection)))

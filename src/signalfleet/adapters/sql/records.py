@@ -49,12 +49,12 @@ class SqlChannels:
 
     async def list(self) -> tuple[Channel, ...]:
         sql, mine = self._database.sql.list_channels, {"user_id": self._user}
-        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        rows = await self._database.rows(sql, mine)
         return tuple(map(_channel, rows))
 
     async def get(self, chat: ChannelId) -> Channel | None:
         sql, address = self._database.sql.get_channel, {"user_id": self._user, "chat_id": chat}
-        row = await self._database.read(lambda session: session.row(sql, address))
+        row = await self._database.row(sql, address)
         return None if row is None else _channel(row)
 
     async def put(self, channel: Channel) -> Channel:
@@ -83,7 +83,7 @@ class SqlAccounts:
 
     async def list(self) -> tuple[Account, ...]:
         sql, mine = self._database.sql.list_accounts, {"user_id": self._user}
-        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        rows = await self._database.rows(sql, mine)
         return tuple(map(_account, rows))
 
     async def get(self, account: AccountId) -> Account | None:
@@ -133,7 +133,7 @@ class SqlAccounts:
     async def _row(self, account: AccountId) -> Row | None:
         sql = self._database.sql.get_account
         address = {"user_id": self._user, "account_id": account}
-        return await self._database.read(lambda session: session.row(sql, address))
+        return await self._database.row(sql, address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class SqlSettings:
 
     async def get(self, scope: str) -> tuple[Mapping[str, object], int]:
         sql, address = self._database.sql.get_settings, {"user_id": self._user, "scope": scope}
-        row = await self._database.read(lambda session: session.row(sql, address))
+        row = await self._database.row(sql, address)
         return ({}, 0) if row is None else (from_json(row["doc"]), row["version"])
 
     async def put(self, scope: str, doc: Mapping[str, object], version: int) -> int:
@@ -158,12 +158,12 @@ class SqlSettings:
 
     async def versions(self) -> Mapping[str, int]:
         sql, mine = self._database.sql.settings_versions, {"user_id": self._user}
-        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        rows = await self._database.rows(sql, mine)
         return {row["scope"]: row["version"] for row in rows}
 
     async def list(self) -> Mapping[str, Mapping[str, object]]:
         sql, mine = self._database.sql.list_settings, {"user_id": self._user}
-        rows = await self._database.read(lambda session: session.rows(sql, mine))
+        rows = await self._database.rows(sql, mine)
         return {row["scope"]: from_json(row["doc"]) for row in rows}
 
 
@@ -174,12 +174,12 @@ class SqlCredentials:
 
     async def get(self, field: str) -> SealedSecret | None:
         sql, address = self._database.sql.get_sealed, {"user_id": self._user, "field": field}
-        row = await self._database.read(lambda session: session.row(sql, address))
+        row = await self._database.row(sql, address)
         return None if row is None else _sealed(row)
 
     async def list(self) -> tuple[SealedSecret, ...]:
         sql, mine = self._database.sql.list_sealed, {"user_id": self._user}
-        return tuple(map(_sealed, await self._database.read(lambda one: one.rows(sql, mine))))
+        return tuple(map(_sealed, await self._database.rows(sql, mine)))
 
     async def put(self, sealed: SealedSecret) -> None:
         params = self._params(sealed)
@@ -212,7 +212,7 @@ class SqlCredentials:
         else:
             sql = self._database.sql.get_key
             params = {"user_id": self._user, "key_version": key_version}
-        row = await self._database.read(lambda session: session.row(sql, params))
+        row = await self._database.row(sql, params)
         return None if row is None else _wrapped_key(row)
 
     async def add_key(self, key: WrappedKey) -> WrappedKey:
@@ -229,7 +229,7 @@ class SqlCredentials:
 
     async def keys(self) -> tuple[WrappedKey, ...]:
         sql, mine = self._database.sql.list_keys, {"user_id": self._user}
-        return tuple(map(_wrapped_key, await self._database.read(lambda one: one.rows(sql, mine))))
+        return tuple(map(_wrapped_key, await self._database.rows(sql, mine)))
 
     async def swap_key(self, old: WrappedKey, new: WrappedKey) -> bool:
         sql = self._database.sql.swap_key
@@ -255,7 +255,7 @@ class SqlBot:
 
     async def status(self) -> BotStatus:
         sql, mine = self._database.sql.get_bot, {"user_id": self._user}
-        row = await self._database.read(lambda session: session.row(sql, mine))
+        row = await self._database.row(sql, mine)
         return BotStatus(
             wish_on=row is not None and row["wish"] == "ON",
             halted=row is not None and bool(row["halted"]),

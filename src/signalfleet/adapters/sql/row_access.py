@@ -81,7 +81,7 @@ class SqlRowAccess:
 
     async def users(self, after: str, limit: int) -> tuple[UserId, ...]:
         text, params = self._texts.users, {"after": after, "limit": limit}
-        rows = await self._database.read(lambda session: session.rows(text, params))
+        rows = await self._database.rows(text, params)
         return tuple(UserId(row["user_id"]) for row in rows)
 
     async def tables_of(self, user: UserId) -> Tables:
@@ -140,7 +140,7 @@ class SqlRowAccess:
 
     async def _page(self, database: Database, text: Statement, params: Params) -> Sequence[Row]:
         page = {**params, "limit": PAGE}
-        return await database.read(lambda session: session.rows(text, page), is_long=True)
+        return await database.rows(text, page, is_long=True)
 
     async def _forget(self, session: Session, user: UserId) -> None:
         for name in reversed(_TENANTS):

@@ -141,7 +141,7 @@ class SqlStore:
     async def ready(self) -> None:
         sql = self._database.sql
         await self._database.write(lambda session: session.run(sql.touch_installation, {}))
-        await self._database.read(lambda session: session.row(sql.get_installation, {}))
+        await self._database.row(sql.get_installation, {})
 
     async def aclose(self) -> None:
         """Write what was queued, then close, each in a bounded time."""

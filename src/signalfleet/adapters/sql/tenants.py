@@ -48,7 +48,7 @@ class SqlQuota:
 
     async def used(self, kind: str, day: str) -> int:
         sql, address = self._database.sql.get_quota, self._address(kind, day)
-        row = await self._database.read(lambda session: session.row(sql, address))
+        row = await self._database.row(sql, address)
         return 0 if row is None else int(row["used"])
 
     def _address(self, kind: str, day: str) -> Params:
@@ -116,12 +116,12 @@ class SqlAuditTrail:
     async def list(self, after: int = 0, limit: int = 200) -> tuple[AuditRow, ...]:
         sql = self._database.sql.events_after
         params = {"user_id": self._user, "after": after, "limit": limit}
-        rows = await self._database.read(lambda session: session.rows(sql, params), is_long=True)
+        rows = await self._database.rows(sql, params, is_long=True)
         return tuple(map(_audit_row, rows))
 
     async def recent(self, limit: int = 100) -> tuple[AuditRow, ...]:
         sql, params = self._database.sql.newest_event, {"user_id": self._user, "limit": limit}
-        rows = await self._database.read(lambda session: session.rows(sql, params), is_long=True)
+        rows = await self._database.rows(sql, params, is_long=True)
         return tuple(map(_audit_row, rows))
 
 
@@ -182,7 +182,7 @@ class SqlDepartures:
 
     async def under_way(self) -> tuple[Departure, ...]:
         sql = self._database.sql.open_departures
-        rows = await self._database.read(lambda session: session.rows(sql, {}))
+        rows = await self._database.rows(sql, {})
         return tuple(map(_departure, rows))
 
     async def note(self, report_id: str, step: str, said: str) -> Departure:
@@ -210,7 +210,7 @@ class SqlDepartures:
 
     async def shredded(self) -> tuple[Shredded, ...]:
         sql = self._database.sql.list_shredded
-        rows = await self._database.read(lambda session: session.rows(sql, {}))
+        rows = await self._database.rows(sql, {})
         return tuple(
             Shredded(user=UserId(row["user_id"]), at=from_micros(row["shredded_at"]))
             for row in rows
@@ -241,7 +241,7 @@ class SqlDepartures:
 
     async def report(self, report_id: str) -> Departure | None:
         sql, address = self._database.sql.get_departure, {"report_id": report_id}
-        row = await self._database.read(lambda session: session.row(sql, address))
+        row = await self._database.row(sql, address)
         return None if row is None else _departure(row)
 
 
