@@ -4,13 +4,14 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from bench.report import Result
 from drills.rig import LEGS, open_rig
 from drills.telegram_rig import until
-from drills.tenants_rig import Tenants, is_not_worse, tenants
+from drills.tenants_rig import Latencies, Tenants, is_not_worse, tenants
 from signalfleet.bootstrap.plants import RAISE, RECURSION
 from signalfleet.domain.ids import ChannelId, MessageId
 from signalfleet.ports.inbox import MessageState, StoredMessage
@@ -18,8 +19,11 @@ from signalfleet.ports.inbox import MessageState, StoredMessage
 ID: Final = "D14"
 TITLE: Final = "poison: a reading that raises or never ends, 1 MiB of text; set aside after one try"
 SEED: Final = 20_274
-SIGNALS: Final = 110
-"""An order of each of two legs on two accounts: one late signal alone is not the p99."""
+ROUNDS: Final = 4
+SIGNALS: Final = 55
+"""In each round, calm and beside the poison; an order of each of two legs on two accounts. Of all
+rounds together the 99th in a hundred is slower than two late signals: a disk that stands still for
+a moment is no neighbour's fault."""
 EVERY_S: Final = 0.5
 MIB: Final = 2**20
 POISONS: Final = (
@@ -33,13 +37,18 @@ POISON_S: Final = 0.7
 SET_ASIDE_S: Final = 20.0
 
 
-async def run() -> Result:
-    """Measure the others before, beside and after the poison; look at what became of each text.
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """What the others waited, and the ids of what was posted to break the reading, or is long."""
 
-    While it is calm, the same texts are posted where nobody reads them: what it costs this machine
-    to post them is not the neighbour's doing. Nor is what they have traded by then, which makes
-    each signal of theirs a little dearer: so they are measured after it, too.
-    """
+    calm: Latencies = field(default_factory=Latencies)
+    beside: Latencies = field(default_factory=Latencies)
+    posted: list[int] = field(default_factory=list)
+    long: list[int] = field(default_factory=list)
+
+
+async def run() -> Result:
+    """Measure the others beside the poison and without it; look at what became of each text."""
     begun = time.monotonic()
     async with open_rig(SEED, broker_apart=True) as rig:
         shared = next(iter(rig.city.facts["channels"].values()))
@@ -48,45 +57,39 @@ async def run() -> Result:
             await rig.start()
             await rig.until_live()
             await all_of.latencies(6, EVERY_S)
-            empty = await all_of.empty_channel()
-            async with _poisoning(all_of, empty):
-                before = await all_of.latencies(SIGNALS, EVERY_S)
-            async with _poisoning(all_of, all_of.noise) as (posted, long):
-                poisoned = await all_of.latencies(SIGNALS, EVERY_S)
-            aside_s = await until(lambda: _all_aside(all_of, posted, long), SET_ASIDE_S)
-            stored = [one for number in posted for one in await _stored(all_of, number)]
-            async with _poisoning(all_of, empty):
-                calm = before.with_those_of(await all_of.latencies(SIGNALS, EVERY_S))
+            seen = await _measured(all_of)
+            aside_s = await until(lambda: _all_aside(all_of, seen), SET_ASIDE_S)
+            stored = [one for number in seen.posted for one in await _stored(all_of, number)]
             victims_orders = await _orders(all_of, all_of.loud.account)
             legs = await rig.legs()
             status = await rig.stop()
         tries = all_of.logged("message_quarantined")
         crashes = all_of.logged("bot_crashed")
         doubled = sum(1 for count in legs.values() if count > 1)
-        missing = calm.missing + poisoned.missing
+        missing = seen.calm.missing + seen.beside.missing
         reasons = sorted({str(one.reason) for one in stored})
         is_ok = (
             aside_s is not None
-            and tries == len(posted)
+            and tries == len(seen.posted)
             and not (crashes or doubled or missing)
             and victims_orders > 0
-            and is_not_worse(calm, poisoned)
+            and is_not_worse(seen.calm, seen.beside)
             and status == 0
         )
         rig.keep = not is_ok
         return Result(
             ok=is_ok,
             figures={
-                "poisons": len(posted),
-                "texts_of_a_mebibyte": len(long),
+                "poisons": len(seen.posted),
+                "texts_of_a_mebibyte": len(seen.long),
                 "set_aside": sum(one.state is MessageState.QUARANTINED for one in stored),
                 "set_aside_s": aside_s,
                 "tries": tries,
                 "reasons": " ".join(reasons),
                 "crashes": crashes,
-                **calm.figures("calm"),
-                **poisoned.figures("beside"),
-                "p99_ratio": round(poisoned.at(0.99) / calm.at(0.99), 2),
+                **seen.calm.figures("calm"),
+                **seen.beside.figures("beside"),
+                "p99_ratio": round(seen.beside.at(0.99) / seen.calm.at(0.99), 2),
                 "victims_orders": victims_orders,
                 "legs_doubled": doubled,
                 "kept": str(rig.root) if rig.keep else None,
@@ -95,22 +98,46 @@ async def run() -> Result:
         )
 
 
+async def _measured(all_of: Tenants) -> Seen:
+    """Measure the others in turns, without the poison and beside it.
+
+    While it is calm, the same texts are posted where nobody reads them: what it costs this machine
+    to post them is not the neighbour's doing. Nor is what the others have traded by then, which
+    makes each signal of theirs a little dearer, nor how fast the machine is just then: so it is
+    calm and not, turn by turn.
+    """
+    empty, seen = await all_of.empty_channel(), Seen()
+    for _ in range(ROUNDS):
+        async with _poisoning(all_of, empty):
+            seen.calm = seen.calm.with_those_of(await all_of.latencies(SIGNALS, EVERY_S))
+        async with _poisoning(all_of, all_of.noise) as (posted, long):
+            seen.beside = seen.beside.with_those_of(await all_of.latencies(SIGNALS, EVERY_S))
+        seen.posted += posted
+        seen.long += long
+    return seen
+
+
 @asynccontextmanager
 async def _poisoning(all_of: Tenants, channel: int) -> AsyncIterator[tuple[list[int], list[int]]]:
     """Post poison beside the signals; the ids of what breaks the reading, and of what is long."""
     posted: list[int] = []
     long: list[int] = []
+    over = asyncio.Event()
 
     async def pour() -> None:
         for text in itertools.cycle((*POISONS, LONG)):
             number = await all_of.noise_of(text, channel=channel)
             (long if text is LONG else posted).append(number)
-            await asyncio.sleep(POISON_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POISON_S):
+                    await over.wait()
+            if over.is_set():
+                return
 
     async with asyncio.TaskGroup() as tasks:
-        pouring = tasks.create_task(pour())
+        tasks.create_task(pour())
         yield posted, long
-        pouring.cancel()
+        over.set()  # What is being posted is still counted.
 
 
 async def _stored(all_of: Tenants, number: int) -> tuple[StoredMessage, ...]:
@@ -118,10 +145,10 @@ async def _stored(all_of: Tenants, number: int) -> tuple[StoredMessage, ...]:
     return await inbox.revisions(ChannelId(all_of.noise), MessageId(number))
 
 
-async def _all_aside(all_of: Tenants, posted: list[int], long: list[int]) -> bool:
+async def _all_aside(all_of: Tenants, seen: Seen) -> bool:
     """Tell whether the poison is set aside, and what is too long read without an order."""
-    found = [await _stored(all_of, number) for number in posted]
-    read = [await _stored(all_of, number) for number in long]
+    found = [await _stored(all_of, number) for number in seen.posted]
+    read = [await _stored(all_of, number) for number in seen.long]
     is_aside = all(one and one[-1].state is MessageState.QUARANTINED for one in found)
     return is_aside and all(one and one[-1].reason == "no_instruction" for one in read)
 

@@ -109,8 +109,8 @@ class Tenants:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latencies:
-    seconds: tuple[float, ...]
-    missing: int
+    seconds: tuple[float, ...] = ()
+    missing: int = 0
 
     def with_those_of(self, other: "Latencies") -> "Latencies":
         """Return both as if they had been measured together."""
