@@ -86,7 +86,7 @@ class Scene:
         for message in range(1, MESSAGES + 1):
             await mine.inbox.add(a_batch(a_post(message)), NOW, epoch)
         spy, clock = Spy(mine.journal), LoopClock()
-        return cls(mine, epoch, spy, clock, KeptJournal(spy, clock))  # type: ignore[arg-type]
+        return cls(mine, epoch, spy, clock, KeptJournal(spy, clock, lambda: None))  # type: ignore[arg-type]
 
     async def decide(self, message: int) -> None:
         await self.kept.decide(ROWS.decision(message, legs=LEGS), self.epoch)

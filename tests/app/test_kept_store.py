@@ -1,17 +1,30 @@
 """What the bot's own store remembers is never older than what the web has written a moment ago."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 
 from kit.clock import LoopClock
-from kit.store_rows import CELL, ME, a_channel, a_profile, an_account
+from kit.store_rows import (
+    CELL,
+    ME,
+    NOW,
+    Rows,
+    a_batch,
+    a_channel,
+    a_post,
+    a_profile,
+    an_account,
+)
 from signalfleet.adapters.memory import MemoryStore
-from signalfleet.app.kept_store import SEEN_FOR_S, KeptStore
+from signalfleet.app.claim_slots import claim_slots
+from signalfleet.app.kept_store import SEEN_FOR_S, KeptQuota, KeptStore
+from signalfleet.domain.trading.records import QuotaUse
 from signalfleet.ports.errors import ConflictError
-from signalfleet.ports.store import CopyMode, UserStore
+from signalfleet.ports.store import CopyMode, DecideResult, UserStore
 
 LATER = timedelta(seconds=SEEN_FOR_S * 2)
 
@@ -68,9 +81,14 @@ class SlowReads:
 
 
 @pytest.fixture
-async def web() -> UserStore:
+async def store() -> MemoryStore:
     store = MemoryStore(cell=CELL)
     await store.fleet.add_user(a_profile(ME))
+    return store
+
+
+@pytest.fixture
+def web(store: MemoryStore) -> UserStore:
     return store.user(ME)
 
 
@@ -185,10 +203,43 @@ async def test_the_days_count_is_read_once_and_given_back_as_the_store_says(
     web: UserStore, mine: Any, counted: Counting
 ) -> None:
     await web.quota.reserve("trades", "2026-03-02", 5)
-    assert await mine.quota.used("trades", "2026-03-02") == 1
+    for _ in range(3):
+        assert await mine.quota.used("trades", "2026-03-02") == 1
+    assert counted.parts["quota"].calls.count("used") == 1
     assert await mine.quota.reserve("trades", "2026-03-02", 5) == 2
     assert await mine.quota.used("trades", "2026-03-02") == 2
-    assert counted.parts["quota"].calls.count("used") == 1
     await mine.quota.give_back("trades", "2026-03-02")
     assert await mine.quota.used("trades", "2026-03-02") == 1
     assert await mine.quota.reserve("trades", "2026-03-02", 1) is None
+
+
+async def test_what_a_decision_uses_up_counts_for_the_next_one(
+    web: UserStore, store: MemoryStore, mine: Any
+) -> None:
+    rows, use = Rows(user=ME), QuotaUse(kind="trades", day="2026-03-02", count=1, limit=4)
+    epoch = await claim_slots(store.fleet, CELL, [a_profile(ME).slot], "w1")
+    for number in (1, 2, 3):
+        await web.inbox.add(a_batch(a_post(number)), NOW, epoch)
+    for number in (1, 2):
+        assert await mine.quota.used(use.kind, use.day) == number - 1
+        decision = replace(rows.decision(number), quota=use)
+        assert await mine.journal.decide(decision, epoch) is DecideResult.CLAIMED
+    assert await mine.quota.used(use.kind, use.day) == 2
+    for _ in range(2):
+        await web.quota.reserve(use.kind, use.day, use.limit)
+    decision = replace(rows.decision(3), quota=use)
+    assert await mine.journal.decide(decision, epoch) is DecideResult.QUOTA_FULL
+    assert await mine.quota.used(use.kind, use.day) == 4
+
+
+async def test_a_count_whose_reading_began_before_a_decision_is_not_kept(web: UserStore) -> None:
+    slow: Any = SlowReads(web)
+    quota = KeptQuota(slow.quota)
+    slow.gate.clear()
+    early = asyncio.create_task(quota.used("trades", "2026-03-02"))
+    await asyncio.sleep(0)
+    await web.quota.reserve("trades", "2026-03-02", 3)
+    quota.forget()
+    slow.gate.set()
+    assert await early == 0
+    assert await quota.used("trades", "2026-03-02") == 1

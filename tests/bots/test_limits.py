@@ -13,7 +13,6 @@ from kit.fleet import GOLD_BUY, Fleet
 from signalfleet.app.change_tier import change_tier
 from signalfleet.app.copy_states import load_states
 from signalfleet.app.go_live import go_live
-from signalfleet.app.quotas import reserve
 from signalfleet.app.watch_losses import restart_total
 from signalfleet.domain.accounts.exits import ExitCause
 from signalfleet.domain.accounts.notices import NoticeKind
@@ -118,16 +117,17 @@ class TestAllowances:
             ("operator", "tier_changed", "FREE"),
         ]
 
-    async def test_the_claim_counts_all_of_a_message_or_nothing(self, fleet: Fleet) -> None:
-        number = await fleet.say(GOLD_BUY, wait=2)
-        (copy,) = await fleet.copies(number)
-        opening = replace(copy, outcome=None, plan={})
-        desk = fleet.manager.active_bots[USER]._desk
-        for _ in range(8):
+    async def test_a_place_that_another_process_took_is_seen_at_the_claim(
+        self, fleet: Fleet
+    ) -> None:
+        """The bot has read that nine are left; by the time of the claim none is."""
+        assert await reason(fleet, await fleet.say(GOLD_BUY, wait=2)) is None
+        for _ in range(9):
             await fleet.mine.quota.reserve("trades", fleet.clock.now().date().isoformat(), 10)
-        assert await reserve(desk, [opening, opening]) is None
-        assert await used(fleet) == 9
-        assert await reserve(desk, [opening, copy]) is not None
+        second = await fleet.say(order(2300), wait=2)
+        assert await fleet.signals(second) == ()
+        await settle_down(ONE_LOOK_S)
+        assert await reason(fleet, second) == "quota_trades_per_day"
         assert await used(fleet) == 10
 
 

@@ -103,14 +103,12 @@ class HandleMessage:
         decision = replace(draft.decision, trace=tuple(draft.trace))
         if decision.intents or decision.signals:
             decision = replace(decision, reason=kept_reason(decision))
-        reserved = await quotas.reserve(self._desk, decision.copies)
-        if reserved is None:
+        decision = quotas.counted(self._desk, decision)
+        result = await self._desk.store.journal.decide(decision, self._desk.epoch)
+        if result is DecideResult.QUOTA_FULL:
             # Another process took the day's last place just now: planned again, it is refused.
             return Handled(must_wait=True, holds_chat=draft.holds_chat)
-        decision = replace(decision, copies=reserved)
-        result = await self._desk.store.journal.decide(decision, self._desk.epoch)
         if result is DecideResult.ALREADY_DECIDED:
-            await quotas.give_back(self._desk.store, quotas.days_of(reserved))
             log.info("message_already_decided", chat=stored.key.chat, message=stored.key.message)
             # Its rows are there already; the revision itself must not be read again and again.
             seen = Decision(key=stored.key, reason="already_decided", trace=decision.trace)

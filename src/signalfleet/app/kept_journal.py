@@ -30,8 +30,10 @@ OVER_AFTER_S: Final = 12.0
 class KeptJournal:
     """Port OrderJournal over another one. What is not changed here goes straight to it."""
 
-    def __init__(self, journal: OrderJournal, clock: Clock) -> None:
+    def __init__(self, journal: OrderJournal, clock: Clock, quota_used: Callable[[], None]) -> None:
+        """`quota_used` is called after whatever may have used up something of a day's quota."""
         self._journal = journal
+        self._quota_used = quota_used
         self._clock = clock
         self._doubtful_until = -math.inf
         self._book: LiveBook | None = None
@@ -46,7 +48,11 @@ class KeptJournal:
 
     async def decide(self, decision: Decision, epoch: int) -> DecideResult:
         with self._written():
-            result = await self._journal.decide(decision, epoch)
+            try:
+                result = await self._journal.decide(decision, epoch)
+            finally:
+                if decision.quota is not None:
+                    self._quota_used()
             if result is not DecideResult.CLAIMED:
                 self._book = None
             elif self._book is not None:

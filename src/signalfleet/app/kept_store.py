@@ -33,9 +33,10 @@ class KeptStore:
         self._settings = KeptSettings(store.settings, clock)
         self._channels = KeptChannels(store.channels, clock)
         self._accounts = KeptAccounts(store.accounts, clock)
-        self.journal = cast("OrderJournal", KeptJournal(store.journal, clock))
         self.settings = cast("SettingsDocs", self._settings)
-        self.quota = cast("Quota", KeptQuota(store.quota))
+        quota = KeptQuota(store.quota)
+        self.quota = cast("Quota", quota)
+        self.journal = cast("OrderJournal", KeptJournal(store.journal, clock, quota.forget))
         self.channels = cast("Channels", self._channels)
         self.accounts = cast("Accounts", self._accounts)
 
@@ -172,20 +173,31 @@ class KeptQuota:
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
         self._used: dict[tuple[str, str], int] = {}
+        self._changes = 0
+
+    def forget(self) -> None:
+        """Read it again: what is counted has become another number, or may have."""
+        self._changes += 1
+        self._used = {}
 
     async def used(self, kind: str, day: str) -> int:
         key = (kind, day)
-        if key not in self._used:
-            self._used = {key: await self._quota.used(kind, day)}
-        return self._used[key]
+        found = self._used.get(key)
+        if found is None:
+            changes = self._changes
+            found = await self._quota.used(kind, day)
+            if changes == self._changes:
+                self._used = {key: found}
+        return found
 
     async def reserve(self, kind: str, day: str, limit: int) -> int | None:
-        self._used.pop((kind, day), None)
-        count = await self._quota.reserve(kind, day, limit)
-        if count is not None:
-            self._used = {(kind, day): count}
-        return count
+        try:
+            return await self._quota.reserve(kind, day, limit)
+        finally:
+            self.forget()
 
     async def give_back(self, kind: str, day: str) -> None:
-        self._used.pop((kind, day), None)
-        await self._quota.give_back(kind, day)
+        try:
+            await self._quota.give_back(kind, day)
+        finally:
+            self.forget()

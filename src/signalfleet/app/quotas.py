@@ -10,7 +10,14 @@ from signalfleet.app.user_desk import UserDesk
 from signalfleet.domain.accounts.notices import NoticeKind
 from signalfleet.domain.accounts.tiers import UserQuota
 from signalfleet.domain.risk.facts import Allowance
-from signalfleet.domain.trading.records import Copy, CopyOutcome, Trade, TradeState
+from signalfleet.domain.trading.records import (
+    Copy,
+    CopyOutcome,
+    Decision,
+    QuotaUse,
+    Trade,
+    TradeState,
+)
 from signalfleet.ports.store import CopyMode, UserStore
 
 TRADES: Final = "trades"
@@ -49,32 +56,22 @@ async def used_of_plan(
     }
 
 
-async def reserve(desk: UserDesk, copies: Sequence[Copy]) -> tuple[Copy, ...] | None:
-    """Count each copy that opens; None, and nothing counted, if the day has no room for all.
+def counted(desk: UserDesk, decision: Decision) -> Decision:
+    """Return the decision with each copy that opens counted against the day's trades.
 
     The day stands with the copy from then on, so that exactly it is given back.
     """
+    opening = sum(copy.outcome is None for copy in decision.copies)
+    if not opening:
+        return decision
     day = day_of(desk, desk.clock.now())
-    opening = [copy for copy in copies if copy.outcome is None]
-    for taken in range(len(opening)):
-        count = await desk.store.quota.reserve(TRADES, day, desk.quota.max_trades_per_day)
-        if count is None:
-            await give_back(desk.store, [day] * taken)
-            return None
-    return tuple(
+    copies = tuple(
         replace(copy, plan={**copy.plan, DAY_KEY: day}) if copy.outcome is None else copy
-        for copy in copies
+        for copy in decision.copies
     )
-
-
-async def give_back(store: UserStore, days: Iterable[str]) -> None:
-    for day in days:
-        await store.quota.give_back(TRADES, day)
-
-
-def days_of(copies: Iterable[Copy]) -> list[str]:
-    """Return the days under which these copies were counted."""
-    return [str(copy.plan[DAY_KEY]) for copy in copies if DAY_KEY in copy.plan]
+    limit = desk.quota.max_trades_per_day
+    quota = QuotaUse(kind=TRADES, day=day, count=opening, limit=limit)
+    return replace(decision, copies=copies, quota=quota)
 
 
 def marked(copy: Copy, outcome: CopyOutcome | None, legs: Sequence[Trade]) -> Mapping[str, object]:
@@ -91,7 +88,9 @@ async def give_back_unopened(store: UserStore, copies: Iterable[Copy]) -> None:
 
     A crash between the two costs the user one trade of that day, and never gives one too many.
     """
-    await give_back(store, [str(copy.plan[BACK_KEY]) for copy in copies if BACK_KEY in copy.plan])
+    for copy in copies:
+        if BACK_KEY in copy.plan:
+            await store.quota.give_back(TRADES, str(copy.plan[BACK_KEY]))
 
 
 class QuotaWatch:

@@ -45,6 +45,7 @@ from signalfleet.ports.tenant_records import AuditTrail, Idempotency, Quota, Ret
 class DecideResult(StrEnum):
     CLAIMED = "claimed"
     ALREADY_DECIDED = "already_decided"
+    QUOTA_FULL = "quota_full"
 
 
 class OrderJournal(Protocol):
@@ -54,6 +55,7 @@ class OrderJournal(Protocol):
         ALREADY_DECIDED, and nothing written, if the revision is not NEW any more, or if it brings
         signals and a signal of that message with another `entry_rev` exists, or if a signal, copy,
         trade or intent of it is stored already. A signal without outcome gets that of its copies.
+        QUOTA_FULL, and nothing written, if its day has no room for what the decision uses up.
         """
         ...
 

@@ -21,7 +21,7 @@ from signalfleet.adapters.firebase import FirebaseStore
 from signalfleet.app.claim_slots import claim_slots
 from signalfleet.domain.ids import MessageId
 from signalfleet.domain.trading.intents import IntentState
-from signalfleet.domain.trading.records import Settlement
+from signalfleet.domain.trading.records import QuotaUse, Settlement
 from signalfleet.ports.errors import FencedError, StoreInDoubtError, StoreUnavailableError
 from signalfleet.ports.inbox import MessageState
 from signalfleet.ports.store import CopyMode, DecideResult
@@ -58,12 +58,14 @@ async def test_rows_whose_answer_was_lost_are_not_written_twice(
 async def test_two_processes_of_one_epoch_claim_a_decision_once(
     world: World, second: FirebaseStore
 ) -> None:
-    decision = world.rows.decision(1)
+    use = QuotaUse(kind="trades", day="2026-03-02", count=1, limit=20)
+    decision = replace(world.rows.decision(1), quota=use)
     journals = [world.mine.journal, second.user(world.user).journal] * 4
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one.decide(decision, world.epoch)) for one in journals]
     assert sorted(task.result() for task in tasks) == [ALREADY] * 7 + [CLAIMED]
     assert await world.mine.journal.live_trades() == decision.trades
+    assert await world.mine.quota.used(use.kind, use.day) == 1
 
 
 async def test_a_claim_without_rows_is_completed_in_doubt_by_whoever_finds_it(

@@ -34,13 +34,21 @@ from signalfleet.domain.trading.intents import (
     TargetStep,
 )
 from signalfleet.domain.trading.orders import StopStep, TrailingStop
-from signalfleet.domain.trading.records import CopyOutcome, Decision, Settlement, TradeState
+from signalfleet.domain.trading.records import (
+    CopyOutcome,
+    Decision,
+    QuotaUse,
+    Settlement,
+    TradeState,
+)
 from signalfleet.ports.chat_source import ChatBatch
 from signalfleet.ports.errors import ConflictError, FencedError
 from signalfleet.ports.inbox import MessageState
 from signalfleet.ports.store import DecideResult
 
 CLAIMED, ALREADY = DecideResult.CLAIMED, DecideResult.ALREADY_DECIDED
+FULL = DecideResult.QUOTA_FULL
+DAY = "2026-03-02"
 
 
 @pytest.fixture
@@ -105,6 +113,52 @@ async def test_sixteen_claims_of_one_decision_give_one(world: World) -> None:
                 for _ in range(16)
             ]
         assert sorted(claim.result() for claim in claims) == [ALREADY] * 15 + [CLAIMED]
+
+
+async def test_a_decision_counts_what_it_uses_up_or_is_not_written(world: World) -> None:
+    mine, two = world.mine, QuotaUse(kind="trades", day=DAY, count=2, limit=3)
+    for message in (1, 2):
+        await mine.inbox.add(a_batch(a_post(message)), NOW, world.epoch)
+    first, second = (replace(world.rows.decision(number), quota=two) for number in (1, 2))
+    too_many = replace(first, quota=replace(two, count=4))
+    assert await mine.journal.decide(too_many, world.epoch) is FULL
+    assert await mine.quota.used("trades", DAY) == 0
+    assert await mine.journal.decide(first, world.epoch) is CLAIMED
+    assert await mine.quota.used("trades", DAY) == 2
+    before = await everything(mine, world.user)
+    assert await mine.journal.decide(second, world.epoch) is FULL
+    assert await everything(mine, world.user) == before
+    assert [one.key for one in await mine.inbox.unread()] == [key(2)]
+    fitting = replace(second, quota=replace(two, count=1))
+    assert await mine.journal.decide(fitting, world.epoch) is CLAIMED
+    assert await mine.quota.used("trades", DAY) == 3
+
+
+async def test_what_is_not_claimed_uses_up_nothing(decided: World) -> None:
+    mine, use = decided.mine, QuotaUse(kind="trades", day=DAY, count=1, limit=9)
+    again = replace(decided.rows.decision(1), quota=use)
+    assert await mine.journal.decide(again, decided.epoch) is ALREADY
+    await mine.inbox.add(a_batch(a_post(2)), after(9), decided.epoch)
+    known = decided.rows.decision(1).intents[:1]
+    repeating = decided.rows.decision(2)
+    repeating = replace(repeating, intents=repeating.intents + known, quota=use)
+    assert await mine.journal.decide(repeating, decided.epoch) is ALREADY
+    late = replace(decided.rows.decision(2), quota=use)
+    with pytest.raises(FencedError):
+        await mine.journal.decide(late, decided.epoch - 1)
+    assert await mine.quota.used("trades", DAY) == 0
+
+
+async def test_claims_at_once_of_one_decision_use_up_one_place(world: World) -> None:
+    use = QuotaUse(kind="trades", day=DAY, count=1, limit=20)
+    await world.mine.inbox.add(a_batch(a_post(1)), NOW, world.epoch)
+    decision = replace(world.rows.decision(1), quota=use)
+    async with asyncio.TaskGroup() as group:
+        claims = [
+            group.create_task(world.mine.journal.decide(decision, world.epoch)) for _ in range(16)
+        ]
+    assert sorted(claim.result() for claim in claims) == [ALREADY] * 15 + [CLAIMED]
+    assert await world.mine.quota.used("trades", DAY) == 1
 
 
 async def test_an_edit_of_a_decided_message_cannot_enter_again(decided: World) -> None:

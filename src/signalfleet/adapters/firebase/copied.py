@@ -31,6 +31,7 @@ from signalfleet.adapters.firebase.paths import (
     encode_key,
     post_key,
 )
+from signalfleet.adapters.firebase.quota import quota_key
 from signalfleet.adapters.firebase.rows import (
     account_text,
     channel_row,
@@ -41,7 +42,7 @@ from signalfleet.adapters.firebase.rows import (
     to_micros,
     view_text,
 )
-from signalfleet.adapters.firebase.tenants import event_key, quota_key, request_key
+from signalfleet.adapters.firebase.tenants import event_key, request_key
 from signalfleet.domain.accounts.bot_state import BotState
 from signalfleet.domain.accounts.notices import NoticeKind, level_of
 from signalfleet.domain.ids import ChannelId, MessageId

@@ -3,6 +3,8 @@
 A decision is claimed by a conditional write of its message's node, which holds all rows that are to
 be written, and then written by one multi-path update. Whoever finds a claim without its rows
 writes them, with intents whose sending is not known; the broker is asked before anything is sent.
+What a decision uses up is counted before its claim: a crash between the two costs the user a place
+of that day's quota, and never gives one too many.
 """
 
 import json
@@ -21,6 +23,7 @@ from signalfleet.adapters.firebase.paths import (
     post_key,
     revision_key,
 )
+from signalfleet.adapters.firebase.quota import count_down, count_up
 from signalfleet.adapters.firebase.rows import (
     intent_row,
     signal_row,
@@ -83,9 +86,14 @@ class FirebaseJournal:
                 return DecideResult.ALREADY_DECIDED
             if await self._has_known_ids(decision):
                 return DecideResult.ALREADY_DECIDED
+            quota = decision.quota
+            if quota is not None and await count_up(self._corner, quota) is None:
+                return DecideResult.QUOTA_FULL
             try:
                 await self._claim(decision, rows, epoch)
             except _DecidedError:
+                if quota is not None:
+                    await count_down(self._corner, quota.kind, quota.day, quota.count)
                 return DecideResult.ALREADY_DECIDED
             await self._write(decision.key, decision.reason, rows, message, epoch)
         return DecideResult.CLAIMED

@@ -26,6 +26,7 @@ from signalfleet.adapters.firebase.journal import FirebaseJournal
 from signalfleet.adapters.firebase.limits import LAYOUT
 from signalfleet.adapters.firebase.notices import FirebaseNotices
 from signalfleet.adapters.firebase.paths import path, user_path
+from signalfleet.adapters.firebase.quota import FirebaseQuota
 from signalfleet.adapters.firebase.records import (
     FirebaseAccounts,
     FirebaseBot,
@@ -35,7 +36,6 @@ from signalfleet.adapters.firebase.records import (
 from signalfleet.adapters.firebase.tenants import (
     FirebaseAuditTrail,
     FirebaseIdempotency,
-    FirebaseQuota,
     FirebaseRetention,
 )
 from signalfleet.domain.ids import UserId

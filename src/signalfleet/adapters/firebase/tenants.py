@@ -33,32 +33,6 @@ from signalfleet.ports.tenant_records import Begun, Fresh, InFlight, Mismatch, R
 
 
 @dataclass(frozen=True, slots=True)
-class FirebaseQuota:
-    _corner: Corner
-
-    async def reserve(self, kind: str, day: str, limit: int) -> int | None:
-        counts: list[int | None] = []
-
-        def counted(found: Row | None) -> Row | None:
-            used = whole(found or {}, "used")
-            counts.append(used + 1 if used < limit else None)
-            return {"used": used + 1} if used < limit else None
-
-        await self._corner.change(("quota", quota_key(day, kind)), counted, as_worker=True)
-        return counts[-1]
-
-    async def give_back(self, kind: str, day: str) -> None:
-        def given(found: Row | None) -> Row | None:
-            used = whole(found or {}, "used")
-            return {"used": used - 1} if used > 0 else None
-
-        await self._corner.change(("quota", quota_key(day, kind)), given, as_worker=True)
-
-    async def used(self, kind: str, day: str) -> int:
-        return whole(await self._corner.row("quota", quota_key(day, kind)) or {}, "used")
-
-
-@dataclass(frozen=True, slots=True)
 class FirebaseIdempotency:
     _corner: Corner
 
@@ -234,10 +208,6 @@ def _answer(found: Row, route: str, request_hash: str) -> Begun:
 
 def request_key(key: str) -> str:
     return "k" + hashlib.blake2b(key.encode(), digest_size=16, person=b"sf-idem-1").hexdigest()
-
-
-def quota_key(day: str, kind: str) -> str:
-    return f"{day}_{kind}"
 
 
 def event_key(seq: int) -> str:

@@ -49,6 +49,8 @@ class MemoryJournal:
             return DecideResult.ALREADY_DECIDED
         if _is_decided_otherwise(rows, decision) or _has_known_ids(rows, decision):
             return DecideResult.ALREADY_DECIDED
+        if decision.quota is not None and rows.count_up(decision.quota) is None:
+            return DecideResult.QUOTA_FULL
         message.stored = replace(message.stored, state=MessageState.DONE, reason=decision.reason)
         rows.signals.update((one.signal_id, one) for one in decision.signals)
         rows.copies.update(((copy.signal, copy.account), copy) for copy in copies)

@@ -20,7 +20,14 @@ from signalfleet.domain.ids import (
     UserId,
 )
 from signalfleet.domain.trading.intents import Intent
-from signalfleet.domain.trading.records import Copy, MessageKey, SignalRecord, TraceStep, Trade
+from signalfleet.domain.trading.records import (
+    Copy,
+    MessageKey,
+    QuotaUse,
+    SignalRecord,
+    TraceStep,
+    Trade,
+)
 from signalfleet.ports.departures import Arming, Departure
 from signalfleet.ports.errors import FencedError, RefusedError, StoreUnavailableError
 from signalfleet.ports.fleet_rows import WebSession
@@ -82,6 +89,14 @@ class UserRows:
             row for key, row in self.messages.items() if key.chat == chat and key.message == message
         )
         return sorted(rows, key=lambda row: row.known.order)
+
+    def count_up(self, use: QuotaUse) -> int | None:
+        """Count it, return what is used up then; None, and nothing counted, if it is too much."""
+        used = self.quotas.get((use.day, use.kind), 0) + use.count
+        if used > use.limit:
+            return None
+        self.quotas[use.day, use.kind] = used
+        return used
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from signalfleet.adapters.memory.state import KeyInUse, State, UserRows, require
 from signalfleet.domain.accounts.audit import FIRST_HASH, AuditEntry, AuditRow, chained
 from signalfleet.domain.accounts.retention import SWEPT_AT_ONCE, Cutoffs
 from signalfleet.domain.ids import UserId
+from signalfleet.domain.trading.records import QuotaUse
 from signalfleet.ports.departures import Departure, Shredded
 from signalfleet.ports.errors import RefusedError
 from signalfleet.ports.inbox import MessageState
@@ -21,12 +22,8 @@ class MemoryQuota:
     _user: UserId
 
     async def reserve(self, kind: str, day: str, limit: int) -> int | None:
-        quotas = self._state.write(self._user).quotas
-        used = quotas.get((day, kind), 0)
-        if used >= limit:
-            return None
-        quotas[day, kind] = used + 1
-        return used + 1
+        use = QuotaUse(kind=kind, day=day, count=1, limit=limit)
+        return self._state.write(self._user).count_up(use)
 
     async def give_back(self, kind: str, day: str) -> None:
         quotas = self._state.write(self._user).quotas

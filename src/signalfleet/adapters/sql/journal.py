@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from signalfleet.adapters.sql.codec import decode_trace, encode_trace
 from signalfleet.adapters.sql.database import Database
+from signalfleet.adapters.sql.quota import count_up
 from signalfleet.adapters.sql.rows import (
     Params,
     copy_params,
@@ -57,11 +58,13 @@ class SqlJournal:
         key = key_params(self._user, decision.key)
         done = key | {"state": MessageState.DONE, "reason": decision.reason}
         leave = sql.leave_new_to_enter if decision.signals else sql.leave_new
-        new_rows = self._new_rows(decision, epoch)
+        new_rows, quota = self._new_rows(decision, epoch), decision.quota
 
         async def operation(session: Session) -> DecideResult:
             if not await session.run(leave, done):
                 return DecideResult.ALREADY_DECIDED
+            if quota is not None and await count_up(session, sql, self._user, quota) is None:
+                raise Undo(DecideResult.QUOTA_FULL)
             for text, params in new_rows:
                 if await session.run_all(text, params) < len(params):
                     raise Undo(DecideResult.ALREADY_DECIDED)

@@ -14,6 +14,7 @@ from signalfleet.adapters.sql.notices import SqlNotices
 from signalfleet.adapters.sql.postgresql import is_postgresql
 from signalfleet.adapters.sql.postgresql_engine import PostgresqlEngine
 from signalfleet.adapters.sql.postgresql_readers import PostgresqlReaders
+from signalfleet.adapters.sql.quota import SqlQuota
 from signalfleet.adapters.sql.readers import Readers
 from signalfleet.adapters.sql.records import (
     SqlAccounts,
@@ -35,7 +36,6 @@ from signalfleet.adapters.sql.tenants import (
     SqlAuditTrail,
     SqlDepartures,
     SqlIdempotency,
-    SqlQuota,
     SqlRetention,
 )
 from signalfleet.adapters.sql.waves import DRIVER_ERRORS

@@ -78,8 +78,8 @@ class TenantStatements(StatementMaker):
         self.reserve_quota = self._text(
             one.on_conflict_do_update(
                 index_elements=["user_id", "day", "kind"],
-                set_={"used": quota_usage.c.used + 1},
-                where=quota_usage.c.used < LIMIT,
+                set_={"used": quota_usage.c.used + one.excluded.used},
+                where=quota_usage.c.used + one.excluded.used <= LIMIT,
             ).returning(quota_usage.c.used)
         )
         in_quota = (quota_usage.c.user_id, quota_usage.c.day, quota_usage.c.kind)

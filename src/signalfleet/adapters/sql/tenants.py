@@ -30,32 +30,6 @@ from signalfleet.ports.tenant_records import Begun, Fresh, InFlight, Mismatch, R
 
 
 @dataclass(frozen=True, slots=True)
-class SqlQuota:
-    _database: Database
-    _user: UserId
-
-    async def reserve(self, kind: str, day: str, limit: int) -> int | None:
-        if limit <= 0:
-            return None
-        sql = self._database.sql.reserve_quota
-        params: Params = {**self._address(kind, day), "used": 1, "limit": limit}
-        row = await self._database.write(lambda session: session.row(sql, params))
-        return None if row is None else int(row["used"])
-
-    async def give_back(self, kind: str, day: str) -> None:
-        sql, address = self._database.sql.give_back_quota, self._address(kind, day)
-        await self._database.write(lambda session: session.run(sql, address))
-
-    async def used(self, kind: str, day: str) -> int:
-        sql, address = self._database.sql.get_quota, self._address(kind, day)
-        row = await self._database.row(sql, address)
-        return 0 if row is None else int(row["used"])
-
-    def _address(self, kind: str, day: str) -> Params:
-        return {"user_id": self._user, "kind": kind, "day": day}
-
-
-@dataclass(frozen=True, slots=True)
 class SqlIdempotency:
     _database: Database
     _user: UserId

@@ -112,10 +112,21 @@ class MessageKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaUse:
+    """What counts against a day's quota: `count` at once, with which it is at most `limit`."""
+
+    kind: str
+    day: str
+    count: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """All that one revision of a message leads to, stored as one unit before anything is sent.
 
     `reason` is why nothing was done, or None; `intents` are new rows in state SENDING or HELD.
+    `quota` is what it uses up, None if nothing.
     """
 
     key: MessageKey
@@ -125,6 +136,7 @@ class Decision:
     trades: tuple[Trade, ...] = ()
     intents: tuple[Intent, ...] = ()
     trace: tuple[TraceStep, ...] = ()
+    quota: QuotaUse | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
