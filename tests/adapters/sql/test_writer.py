@@ -1,6 +1,7 @@
 """Group commit: what fails, fails alone; what was not answered in time is not written."""
 
 import asyncio
+import itertools
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Sequence
@@ -170,6 +171,28 @@ async def test_a_file_locked_by_another_process_is_unavailable_soon(
         other.execute("ROLLBACK")
         other.close()
     assert await world.mine.inbox.add(a_batch(a_post(1)), NOW, world.epoch)
+
+
+async def test_who_waits_for_the_lock_looks_again_and_again(path: Path) -> None:
+    """SQLite's own waiting is one look to whoever counts them, and sleeps ever longer."""
+    connection = open_writer(path)
+    looks, many = itertools.count(1), threading.Event()
+
+    def seen(text: str) -> None:
+        if text == "BEGIN IMMEDIATE" and next(looks) == 6:
+            many.set()
+
+    connection.set_trace_callback(seen)
+    other = sqlite3.connect(path, isolation_level=None)
+    async with aclosing(Writer(SqliteEngine(connection))) as writer:
+        other.execute("BEGIN IMMEDIATE")
+        task = asyncio.create_task(writer.run(insert(1)))
+        assert await asyncio.to_thread(many.wait, 10)
+        assert not task.done()
+        other.execute("ROLLBACK")
+        other.close()
+        assert await task == 1
+    assert slots_in(path) == [1]
 
 
 async def test_a_full_disk_is_unavailable_and_harms_nothing(world: World, store: SqlStore) -> None:

@@ -7,12 +7,20 @@ costs half as much again. If the transaction itself breaks, everything runs agai
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Sequence
+from typing import Final
 
 from signalfleet.adapters.sql.errors import translated
 from signalfleet.adapters.sql.session import Done, Params, Row, Undo, finished
+from signalfleet.adapters.sql.sqlite import LOCK_WAIT_MS
 from signalfleet.adapters.sql.texts import Statement
 from signalfleet.adapters.sql.writer import AnyJob
+
+FIRST_PAUSE_S: Final = 0.0003
+LAST_PAUSE_S: Final = 0.005
+_PRIMARY: Final = 0xFF
+"""The part of an error's code that says what it is; the rest says where it came from."""
 
 
 class SqliteSession:
@@ -50,11 +58,13 @@ class SqliteEngine:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        # Whoever has to wait for the lock looks again here.
+        connection.execute("PRAGMA busy_timeout=0")
         self._session = SqliteSession(connection)
 
     def run_batch(self, jobs: Sequence[AnyJob]) -> None:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
         except sqlite3.Error as e:
             # Another process holds the lock for long: each one alone would only wait again.
             _fail(jobs, e)
@@ -64,7 +74,7 @@ class SqliteEngine:
                 self._connection.execute("COMMIT")
                 return
             self._connection.execute("ROLLBACK")
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             for job in jobs:
                 self._run_guarded(job)
             self._connection.execute("COMMIT")
@@ -78,6 +88,25 @@ class SqliteEngine:
 
     def close(self) -> None:
         self._connection.close()
+
+    def _begin(self) -> None:
+        """Take the one lock of all who write; wait for it as long as a call may take.
+
+        SQLite itself looks again after pauses that grow to 100 ms, while another worker's batch
+        takes a few: then nobody writes for the rest of the pause.
+        """
+        until, pause = time.monotonic() + LOCK_WAIT_MS / 1000, FIRST_PAUSE_S
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as e:
+                is_taken = e.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY
+                if not is_taken or time.monotonic() >= until:
+                    raise
+            else:
+                return
+            time.sleep(pause)  # noqa: TID251 - The writer has a thread of its own.
+            pause = min(1.25 * pause, LAST_PAUSE_S)
 
     def _run_quickly(self, jobs: Sequence[AnyJob]) -> bool:
         """Run all without a way back; False if one failed that had written something."""
