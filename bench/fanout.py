@@ -19,6 +19,7 @@ from typing import Final
 import structlog
 
 from bench.load.crew import Crew, crew
+from bench.load.disk import disk_times
 from bench.load.latency import latencies
 from bench.load.plan import LoadPlan, Posted
 from bench.load.rig import Rig, open_rig
@@ -178,7 +179,8 @@ async def _sustained(rig: Rig, rate: float, seconds: float) -> tuple[dict[str, F
     await rig.towns.orders()
     before = await rig.worker.ask("cpu")
     begun = time.monotonic()
-    posted = await rig.towns.play(rate, seconds)
+    async with disk_times(rig.root) as disk:
+        posted = await rig.towns.play(rate, seconds)
     took = time.monotonic() - begun
     after = await rig.worker.ask("cpu")
     await asyncio.sleep(REST_S)
@@ -195,6 +197,9 @@ async def _sustained(rig: Rig, rate: float, seconds: float) -> tuple[dict[str, F
         "sustained_p95_ms": round(1000 * cuts[94], 1),
         "sustained_p99_ms": round(1000 * cuts[98], 1),
         "sustained_worst_ms": round(1000 * max(waits), 1),
+        "sustained_disk_p50_ms": round(1000 * statistics.median(disk), 2),
+        "sustained_disk_p99_ms": round(1000 * statistics.quantiles(disk, n=100)[98], 2),
+        "sustained_disk_worst_ms": round(1000 * max(disk), 1),
         "sustained_cpu_percent": round(100 * (after["cpu_s"] - before["cpu_s"]) / took, 1),
     }
     is_quick = 1000 * cuts[49] < MOST_P50_MS and 1000 * cuts[98] < MOST_P99_MS

@@ -24,9 +24,10 @@ log = structlog.get_logger()
 
 SHOW_EVERY: Final = timedelta(seconds=5)
 LAG_EVERY: Final = timedelta(milliseconds=250)
-COLLECTED_AFTER: Final = (3_000, 15, 1_000)
+COLLECTED_AFTER: Final = (3_000, 4, 4_000)
 """So many new objects, then so many collections of the younger ones. With five hundred bots that
-trade on a busy machine they took up to 45, 96 and 900 ms; the last did not come in 2,500 orders."""
+trade they take up to 30, 50 and 600 ms; the last does not come in 2,500 orders. With fifteen of the
+first for one of the second, that one took up to 110."""
 SHARED_AFTER_S: Final = 0.0005
 """Shorter costs a post to many bots more (decision 41); at 1 ms a flood was still felt."""
 
