@@ -23,6 +23,7 @@ from signalfleet.bootstrap.calendar import calendar_of
 from signalfleet.bootstrap.departures import delete_account
 from signalfleet.bootstrap.drill import with_crash_points
 from signalfleet.bootstrap.language import load_parser
+from signalfleet.bootstrap.large_pages import LargePages
 from signalfleet.bootstrap.local_terminal import open_local_terminal
 from signalfleet.bootstrap.messengers import Notifier, make_notifier
 from signalfleet.bootstrap.place import OneOf, capacity, named, ownership_of
@@ -70,11 +71,13 @@ class Worker:
     calendar: CalendarFeed | NoCalendar
     upkeep: Upkeep
     use: SessionUse
+    pages: LargePages
 
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.upkeep.run(), name="upkeep")
+            tasks.create_task(self.pages.run(), name="large_pages")
             tasks.create_task(self.use.run(), name="session_holds")
             tasks.create_task(self.manager.run(self.ownership), name="bots")
             if self.logins is not None:
@@ -174,6 +177,7 @@ def _staffed(
         notifier=notifier,
         calendar=calendar,
         use=use,
+        pages=LargePages(platform.clock),
         upkeep=Upkeep(
             budgets,
             platform.clock,
