@@ -111,3 +111,15 @@ async def test_what_came_since_is_asked_for_too(memory: mmap.mmap) -> None:
     assert not task.done()
     task.cancel()
     assert kilobytes(memory, "AnonHugePages") > 0
+
+
+@pytest.mark.parametrize("maps", [None, "what no kernel writes\n"])
+async def test_a_system_that_tells_nothing_of_its_memory_harms_nobody(
+    tmp_path: Path, maps: str | None
+) -> None:
+    (tmp_path / "enabled").write_text("always [madvise] never", encoding="ascii")
+    (tmp_path / "hpage_pmd_size").write_text(str(PAGE), encoding="ascii")
+    if maps is not None:
+        (tmp_path / "maps").write_text(maps, encoding="ascii")
+    async with asyncio.timeout(20):
+        await LargePages(EagerClock(), tmp_path, tmp_path / "maps").run()

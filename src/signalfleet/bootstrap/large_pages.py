@@ -29,6 +29,7 @@ FILLED: Final = 0.9
 MOST_BYTES: Final = 32 * 2**20
 """Some machines have nothing between 64 KB and half a gigabyte."""
 KERNEL: Final = Path("/sys/kernel/mm/transparent_hugepage")
+MAPS: Final = Path("/proc/self/maps")
 MADV_COLLAPSE: Final = 25
 
 
@@ -43,15 +44,21 @@ class Gathered:
 class LargePages:
     """Asks again and again, as the memory grows; ends where it is not wanted or not possible."""
 
-    def __init__(self, clock: Clock, kernel: Path = KERNEL) -> None:
+    def __init__(self, clock: Clock, kernel: Path = KERNEL, maps: Path = MAPS) -> None:
         self._clock = clock
         self._kernel = kernel
+        self._maps = maps
 
     async def run(self) -> None:
+        """Never fails: bots that take a little longer are better than none."""
         size = await asyncio.to_thread(self._size)
         while size:
             await self._clock.sleep(EVERY)
-            found = await asyncio.to_thread(gather, size)
+            try:
+                found = await asyncio.to_thread(gather, size, self._maps)
+            except (OSError, ValueError, AttributeError) as error:
+                log.info("large_pages_not_possible", cause=type(error).__name__)
+                return
             if found.refused and not found.pages:
                 log.info("large_pages_refused", count=found.refused)
                 return
@@ -66,7 +73,7 @@ class LargePages:
         return size if "[never]" not in choice and size <= MOST_BYTES else 0
 
 
-def gather(size: int) -> Gathered:
+def gather(size: int, maps: Path = MAPS) -> Gathered:
     """Have each stretch of this process that is nearly full held in one page; blocks for a while.
 
     While a stretch is copied whoever touches it waits, for some three milliseconds.
@@ -75,11 +82,10 @@ def gather(size: int) -> Gathered:
     libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     libc.mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
     in_memory = (ctypes.c_ubyte * (size // PAGESIZE))()
+    least = FILLED * len(in_memory)
     pages = refused = 0
-    for begin in _stretches(size):
-        if libc.mincore(begin, size, in_memory) or bytes(in_memory).count(1) < FILLED * len(
-            in_memory
-        ):
+    for begin in _stretches(maps, size):
+        if libc.mincore(begin, size, in_memory) or bytes(in_memory).count(1) < least:
             continue
         if not libc.madvise(begin, size, MADV_COLLAPSE):
             pages += 1
@@ -88,9 +94,9 @@ def gather(size: int) -> Gathered:
     return Gathered(pages=pages, refused=refused)
 
 
-def _stretches(size: int) -> Iterator[int]:
+def _stretches(maps: Path, size: int) -> Iterator[int]:
     """Give the address of each stretch that a large page could hold, of private memory only."""
-    for line in Path("/proc/self/maps").read_text("utf-8", errors="replace").splitlines():
+    for line in maps.read_text("utf-8", errors="replace").splitlines():
         addresses, rights, _, _, inode, *name = line.split(maxsplit=5)
         if rights != "rw-p" or inode != "0" or (name and name[0].startswith("[stack")):
             continue
